@@ -1,0 +1,3 @@
+//! What the crate promises about whole signals.
+
+mod resampler;
