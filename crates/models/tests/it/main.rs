@@ -1,0 +1,3 @@
+//! The manifest, the shelf, and fetching over real sockets and real archives.
+
+mod manifest;

