@@ -1,0 +1,7 @@
+//! WAV files of all kinds in, one kind out.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod forge;
+mod read;
+mod timeline;
