@@ -1,0 +1,51 @@
+//! What to run, and what it may touch.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One command. Its standard input is empty; its standard output and error are one stream, so
+/// that they stay in the order in which they were written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// The program, looked up in `PATH` of `env` when it has no slash, and its arguments.
+    pub argv: Vec<OsString>,
+    pub cwd: PathBuf,
+    /// The whole environment: nothing is inherited.
+    pub env: Vec<(OsString, OsString)>,
+    pub confinement: Confinement,
+    /// After this, every process of the command is asked to end, then killed.
+    pub time_limit: Duration,
+    /// Bytes of output that are handed on: the first and the last of it when there is more.
+    pub output_limit: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confinement {
+    pub writes: Writes,
+    pub network: Network,
+}
+
+impl Confinement {
+    /// The rights of the user who started Duet.
+    pub const NONE: Self = Self { writes: Writes::Anywhere, network: Network::Open };
+
+    pub fn is_none(&self) -> bool {
+        *self == Self::NONE
+    }
+}
+
+/// Where files may be made, changed, moved and removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Writes {
+    Anywhere,
+    /// Beneath these, and to `/dev/null` and its like. A root that does not exist gives nothing.
+    Only(Vec<PathBuf>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Network {
+    Open,
+    /// Unix sockets only.
+    Closed,
+}

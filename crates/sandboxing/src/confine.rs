@@ -1,0 +1,264 @@
+//! Takes rights away from the calling thread, and so from what it starts.
+//!
+//! Landlock limits where files may be written, seccomp closes the network and the doors that
+//! Landlock does not know, dropped capabilities make root ordinary. All three belong to the
+//! thread and are inherited by children; none can be given back.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use landlock::{
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, LandlockStatus,
+    Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetStatus, Scope, path_beneath_rules,
+};
+use rustix::thread::CapabilitySet;
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule,
+};
+
+use crate::command::{Confinement, Network, Writes};
+
+/// Newest Landlock that we ask for; older kernels give what they know. Since V3 truncation by
+/// name is covered (before that seccomp does it), since V6 signals to and abstract sockets of
+/// processes outside, since V9 sockets with a path.
+const NEWEST: ABI = ABI::V9;
+
+/// Devices that programs write to without meaning to change anything.
+const SINKS: [&str; 6] =
+    ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
+
+/// Why a thread could not be confined.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfineError {
+    #[error("this kernel has no landlock (it needs Linux 5.13 or later, built with it)")]
+    NoLandlock,
+    #[error("landlock is switched off on this machine (add it to the kernel's `lsm=` list)")]
+    LandlockOff,
+    #[error("landlock refused: {0}")]
+    Landlock(#[from] landlock::RulesetError),
+    #[error("seccomp refused: {0}")]
+    Seccomp(String),
+    #[error("capabilities cannot be dropped: {0}")]
+    Capabilities(rustix::io::Errno),
+}
+
+/// What the kernel gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Confined {
+    /// Landlock's version in force; 0 when it was not asked for.
+    pub(crate) landlock_abi: i32,
+}
+
+/// Confines the calling thread for good. After an error the thread may be half confined and
+/// must start nothing.
+pub(crate) fn confine_thread(confinement: &Confinement) -> Result<Confined, ConfineError> {
+    confine_thread_up_to(confinement, NEWEST)
+}
+
+/// As [`confine_thread`], on a kernel that knows no Landlock after `newest`.
+pub(crate) fn confine_thread_up_to(
+    confinement: &Confinement,
+    newest: ABI,
+) -> Result<Confined, ConfineError> {
+    let Confinement { writes, network } = confinement;
+    let landlock_abi = match writes {
+        Writes::Anywhere => 0,
+        Writes::Only(roots) => restrict_writes(roots, *network, newest)?,
+    };
+    if !confinement.is_none() {
+        drop_capabilities()?;
+        forbid_syscalls(*network, truncates_by_name(landlock_abi))?;
+    }
+    Ok(Confined { landlock_abi })
+}
+
+fn restrict_writes(roots: &[PathBuf], network: Network, newest: ABI) -> Result<i32, ConfineError> {
+    let mut ruleset = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_write(newest))?;
+    if Scope::from_all(newest) != BitFlags::EMPTY {
+        ruleset = ruleset.scope(Scope::from_all(newest))?;
+    }
+    if network == Network::Closed && AccessNet::from_all(newest) != BitFlags::EMPTY {
+        ruleset = ruleset.handle_access(AccessNet::from_all(newest))?;
+    }
+    // Devices are never made below a root: they would lead out of it.
+    let beneath = AccessFs::from_write(newest) & !(AccessFs::MakeChar | AccessFs::MakeBlock);
+    let sink = AccessFs::from_file(newest) & AccessFs::from_write(newest);
+    let status = ruleset
+        .create()?
+        .add_rules(path_beneath_rules(roots, beneath))?
+        .add_rules(path_beneath_rules(SINKS, sink))?
+        .restrict_self()?;
+    let in_force = match status.landlock {
+        LandlockStatus::NotImplemented => return Err(ConfineError::NoLandlock),
+        LandlockStatus::NotEnabled => return Err(ConfineError::LandlockOff),
+        LandlockStatus::Available { effective_abi, .. } => {
+            (effective_abi as i32).min(newest as i32)
+        }
+    };
+    match status.ruleset {
+        RulesetStatus::NotEnforced => Err(ConfineError::LandlockOff),
+        RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced => Ok(in_force),
+    }
+}
+
+/// Landlock before version 3 lets every file be emptied through its name.
+fn truncates_by_name(landlock_abi: i32) -> Truncation {
+    if (1..ABI::V3 as i32).contains(&landlock_abi) {
+        Truncation::ForbidByName
+    } else {
+        Truncation::LeftToLandlock
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Truncation {
+    LeftToLandlock,
+    ForbidByName,
+}
+
+/// Root in a sandbox keeps what files of several owners need, and nothing that reaches past the
+/// files: devices, modules, mounts, other processes' memory, raw sockets, file handles.
+fn drop_capabilities() -> Result<(), ConfineError> {
+    let keep = CapabilitySet::CHOWN
+        | CapabilitySet::DAC_OVERRIDE
+        | CapabilitySet::FOWNER
+        | CapabilitySet::FSETID
+        | CapabilitySet::KILL
+        | CapabilitySet::SETGID
+        | CapabilitySet::SETUID
+        | CapabilitySet::NET_BIND_SERVICE
+        | CapabilitySet::IPC_LOCK
+        | CapabilitySet::IPC_OWNER
+        | CapabilitySet::LEASE
+        | CapabilitySet::SYS_NICE;
+    let mut sets = rustix::thread::capabilities(None).map_err(ConfineError::Capabilities)?;
+    sets.effective &= keep;
+    sets.permitted &= keep;
+    sets.inheritable &= keep;
+    // Root does not get them back by `exec`: no_new_privs, which landlock and seccomp set, keeps
+    // the permitted set from growing.
+    rustix::thread::set_capabilities(None, sets).map_err(ConfineError::Capabilities)
+}
+
+/// Installs the filters. The last step: they forbid some of what the steps before needed.
+fn forbid_syscalls(network: Network, truncation: Truncation) -> Result<(), ConfineError> {
+    let mut denied: Rules = BTreeMap::new();
+    for syscall in DENIED {
+        denied.insert(*syscall, Vec::new());
+    }
+    // Input faked into somebody's terminal is executed by its shell.
+    denied.insert(
+        libc::SYS_ioctl,
+        vec![when(1, SeccompCmpOp::Eq, libc::TIOCSTI)?, when(1, SeccompCmpOp::Eq, TIOCLINUX)?],
+    );
+    // Not a door by itself, but a user namespace opens much of the kernel to an ordinary user.
+    let new_user = libc::CLONE_NEWUSER as u64;
+    denied.insert(libc::SYS_clone, vec![when(0, SeccompCmpOp::MaskedEq(new_user), new_user)?]);
+    if network == Network::Closed {
+        let not_unix = || when(0, SeccompCmpOp::Ne, libc::AF_UNIX as u64);
+        denied.insert(libc::SYS_socket, vec![not_unix()?]);
+        denied.insert(libc::SYS_socketpair, vec![not_unix()?]);
+    }
+    // Their arguments are in memory, where a filter cannot look. "Not implemented" makes the C
+    // libraries take the older call, whose arguments it sees.
+    let mut missing: Rules = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
+    if truncation == Truncation::ForbidByName {
+        denied.insert(libc::SYS_truncate, Vec::new());
+        let empties = (libc::O_TRUNC | libc::O_ACCMODE) as u64;
+        let by_reading = (libc::O_TRUNC | libc::O_RDONLY) as u64;
+        let opens = |argument| when(argument, SeccompCmpOp::MaskedEq(empties), by_reading);
+        #[cfg(target_arch = "x86_64")]
+        denied.insert(libc::SYS_open, vec![opens(1)?]);
+        denied.insert(libc::SYS_openat, vec![opens(2)?]);
+        missing.insert(libc::SYS_openat2, Vec::new());
+    }
+    install(denied, libc::EPERM)?;
+    install(missing, libc::ENOSYS)
+}
+
+/// Calls that no build, test or tool of a project needs, and that lead past Landlock, into other
+/// processes or deep into the kernel.
+const DENIED: &[libc::c_long] = &[
+    // Other processes' memory and descriptors.
+    libc::SYS_ptrace,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_process_madvise,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_kcmp,
+    // A second way to make any call, unseen by these filters.
+    libc::SYS_io_uring_setup,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+    // Mounts and namespaces.
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_pivot_root,
+    libc::SYS_chroot,
+    libc::SYS_move_mount,
+    libc::SYS_open_tree,
+    libc::SYS_fsopen,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fspick,
+    libc::SYS_mount_setattr,
+    libc::SYS_unshare,
+    libc::SYS_setns,
+    // Files by handle instead of by path.
+    libc::SYS_open_by_handle_at,
+    // The kernel itself.
+    libc::SYS_bpf,
+    libc::SYS_perf_event_open,
+    libc::SYS_userfaultfd,
+    libc::SYS_add_key,
+    libc::SYS_request_key,
+    libc::SYS_keyctl,
+    libc::SYS_init_module,
+    libc::SYS_finit_module,
+    libc::SYS_delete_module,
+    libc::SYS_kexec_load,
+    libc::SYS_kexec_file_load,
+    libc::SYS_reboot,
+    libc::SYS_swapon,
+    libc::SYS_swapoff,
+    libc::SYS_acct,
+    libc::SYS_quotactl,
+    libc::SYS_settimeofday,
+    libc::SYS_clock_settime,
+    libc::SYS_sethostname,
+    libc::SYS_setdomainname,
+    libc::SYS_vhangup,
+];
+
+/// `linux/tiocl.h`: selection and pasting on a virtual console. Not in libc for every target.
+const TIOCLINUX: u64 = 0x541C;
+
+type Rules = BTreeMap<libc::c_long, Vec<SeccompRule>>;
+
+fn when(argument: u8, op: SeccompCmpOp, value: u64) -> Result<SeccompRule, ConfineError> {
+    // The kernel reads these arguments as 32 bits; comparing 64 would let a high bit pass.
+    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, op, value)
+        .and_then(|condition| SeccompRule::new(vec![condition]))
+        .map_err(|error| ConfineError::Seccomp(error.to_string()))
+}
+
+/// Any other architecture's calls (32-bit programs) end the process: their numbers differ.
+fn install(mut rules: Rules, errno: i32) -> Result<(), ConfineError> {
+    // The x32 calling convention passes for x86-64 with this bit in the number.
+    #[cfg(target_arch = "x86_64")]
+    rules.append(&mut rules.iter().map(|(nr, when)| (nr | 0x4000_0000, when.clone())).collect());
+    let failed = |error: &dyn std::fmt::Display| ConfineError::Seccomp(error.to_string());
+    let filter = SeccompFilter::new(
+        rules,
+        SeccompAction::Allow,
+        SeccompAction::Errno(errno.unsigned_abs()),
+        std::env::consts::ARCH
+            .try_into()
+            .map_err(|error: seccompiler::BackendError| failed(&error))?,
+    );
+    let program: BpfProgram = filter.and_then(TryInto::try_into).map_err(|error| failed(&error))?;
+    seccompiler::apply_filter(&program).map_err(|error| failed(&error))
+}

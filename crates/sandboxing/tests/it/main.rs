@@ -1,0 +1,1 @@
+//! Real commands under the real sandbox.
