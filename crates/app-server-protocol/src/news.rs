@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use protocol::{
     ChangeKind, CloseReason, CommandItem, Event, EventBody, FileChange, FileChangeItem, Item,
-    ItemBody, ItemStatus, RealtimeNotice, ThreadId, ThreadSettings, ToolItem, TurnFailure, TurnId,
-    TurnStatus,
+    ItemBody, ItemId, ItemStatus, RealtimeNotice, ResponseId, Speaker, ThreadId, ThreadSettings,
+    ToolItem, TranscriptLine, TurnFailure, TurnId, TurnStatus,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -346,16 +346,34 @@ fn realtime(thread: &ThreadId, at: SystemTime, notice: &RealtimeNotice) -> Serve
                 audio: AudioChunk::new(pcm, SAMPLE_RATE, item.as_ref().map(ToString::to_string)),
             })
         }
-        RealtimeNotice::Handoff { handoff, text } => News::RealtimeItemAdded(RealtimeItemAdded {
+        RealtimeNotice::SpeechStarted { item } => News::RealtimeItemAdded(RealtimeItemAdded {
             thread_id,
-            item: as_json(&HandoffRequest {
-                kind: "handoff_request",
-                handoff_id: handoff.as_str(),
-                item_id: handoff.as_str(),
-                input_transcript: text,
-                active_transcript: [],
+            item: as_json(&SpeechStarted {
+                kind: "input_audio_buffer.speech_started",
+                item_id: item.as_ref().map(ItemId::as_str),
             }),
         }),
+        RealtimeNotice::ResponseCancelled { response } => {
+            News::RealtimeItemAdded(RealtimeItemAdded {
+                thread_id,
+                item: as_json(&ResponseCancelled {
+                    kind: "response.cancelled",
+                    response_id: response.as_ref().map(ResponseId::as_str),
+                }),
+            })
+        }
+        RealtimeNotice::Handoff { handoff, item, text, transcript } => {
+            News::RealtimeItemAdded(RealtimeItemAdded {
+                thread_id,
+                item: as_json(&HandoffRequest {
+                    kind: "handoff_request",
+                    handoff_id: handoff.as_str(),
+                    item_id: item.as_str(),
+                    input_transcript: text,
+                    active_transcript: transcript.iter().map(Line::from).collect(),
+                }),
+            })
+        }
         RealtimeNotice::Error { message } => {
             News::RealtimeError(RealtimeError { thread_id, message: message.clone() })
         }
@@ -383,8 +401,39 @@ struct HandoffRequest<'a> {
     handoff_id: &'a str,
     item_id: &'a str,
     input_transcript: &'a str,
-    /// The words before the request went into the turn's own input.
-    active_transcript: [(); 0],
+    active_transcript: Vec<Line<'a>>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    role: &'a str,
+    text: &'a str,
+}
+
+impl<'a> From<&'a TranscriptLine> for Line<'a> {
+    fn from(line: &'a TranscriptLine) -> Self {
+        let TranscriptLine { speaker, text } = line;
+        let role = match speaker {
+            Speaker::User => "user",
+            Speaker::Assistant => "assistant",
+        };
+        Self { role, text }
+    }
+}
+
+/// As the service says it, without its own ids and times.
+#[derive(Serialize)]
+struct SpeechStarted<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    item_id: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct ResponseCancelled<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    response_id: Option<&'a str>,
 }
 
 fn status(thread: &ThreadId, status: ThreadStatus) -> ServerNotification {

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::ids::{HandoffId, ItemId, ThreadId, TurnId};
+use crate::ids::{HandoffId, ItemId, ResponseId, ThreadId, TurnId};
 use crate::item::{InputSource, Item, Speaker};
 use crate::model::Usage;
+use crate::realtime::TranscriptLine;
 use crate::thread::{ThreadSettings, TurnStatus};
 
 /// One event of one thread. Shared and immutable: subscribers are cursors into the sequence.
@@ -100,9 +101,21 @@ pub enum RealtimeNotice {
         item: Option<ItemId>,
         pcm: Arc<[i16]>,
     },
+    /// The user began to speak: what still sounds is to be stopped.
+    SpeechStarted {
+        item: Option<ItemId>,
+    },
+    /// The running reply was cut short.
+    ResponseCancelled {
+        response: Option<ResponseId>,
+    },
     Handoff {
         handoff: HandoffId,
+        item: ItemId,
+        /// The request as the realtime model put it; may be empty.
         text: String,
+        /// What was said since the last handoff.
+        transcript: Vec<TranscriptLine>,
     },
     Error {
         message: String,

@@ -5,8 +5,8 @@ use app_server_protocol::{Origin, ServerNotification, news};
 use protocol::{
     ApprovalPolicy, ChangeKind, CloseReason, CommandItem, Event, EventBody, FileChange,
     FileChangeItem, HandoffId, InputSource, Item, ItemBody, ItemId, ItemStatus, RealtimeNotice,
-    RealtimeVersion, SandboxPolicy, Speaker, Stage, ThreadSettings, ToolItem, TurnFailure, TurnId,
-    TurnStatus, Usage,
+    RealtimeVersion, ResponseId, SandboxPolicy, Speaker, Stage, ThreadSettings, ToolItem,
+    TranscriptLine, TurnFailure, TurnId, TurnStatus, Usage,
 };
 use serde_json::value::RawValue;
 
@@ -252,8 +252,21 @@ fn a_conversation_is_told_as_it_goes() {
         r#"{"method":"thread/realtime/outputAudio/delta","params":{"threadId":"t","audio":{"data":"AAABAA==","sampleRate":24000,"numChannels":1,"samplesPerChannel":2,"itemId":null}}}"#,
     );
     check(
-        RealtimeNotice::Handoff { handoff: HandoffId::new("h"), text: "run \"it\"".into() },
-        r#"{"method":"thread/realtime/itemAdded","params":{"threadId":"t","item":{"type":"handoff_request","handoff_id":"h","item_id":"h","input_transcript":"run \"it\"","active_transcript":[]}}}"#,
+        RealtimeNotice::SpeechStarted { item: None },
+        r#"{"method":"thread/realtime/itemAdded","params":{"threadId":"t","item":{"type":"input_audio_buffer.speech_started","item_id":null}}}"#,
+    );
+    check(
+        RealtimeNotice::ResponseCancelled { response: Some(ResponseId::new("r")) },
+        r#"{"method":"thread/realtime/itemAdded","params":{"threadId":"t","item":{"type":"response.cancelled","response_id":"r"}}}"#,
+    );
+    check(
+        RealtimeNotice::Handoff {
+            handoff: HandoffId::new("h"),
+            item: ItemId::new("i"),
+            text: "run \"it\"".into(),
+            transcript: vec![TranscriptLine { speaker: Speaker::User, text: "go".into() }],
+        },
+        r#"{"method":"thread/realtime/itemAdded","params":{"threadId":"t","item":{"type":"handoff_request","handoff_id":"h","item_id":"i","input_transcript":"run \"it\"","active_transcript":[{"role":"user","text":"go"}]}}}"#,
     );
     check(
         RealtimeNotice::Error { message: "e".into() },
