@@ -1,0 +1,9 @@
+//! Stand-ins for the outside world. Used only from `tests/it`.
+
+#![allow(clippy::unwrap_used, reason = "a stand-in that breaks should break the test")]
+
+mod model_server;
+
+pub use crate::model_server::{
+    ModelCall, ModelReply, ModelScript, ModelServer, OpenReply, SeenRequest, sse,
+};
