@@ -225,6 +225,10 @@ impl World {
                 output: "late".to_owned(),
             }),
             2 => self.feed(Input::ToolDelta { run: epoch, delta: "late".to_owned() }),
+            3 => self.feed(Input::ModelFailed {
+                epoch,
+                error: ModelError { kind: ModelErrorKind::Rejected, message: "late".to_owned() },
+            }),
             _ => 0,
         };
         assert_eq!((outputs, before), (0, self.turn.history().len()), "{self}: late news counted");
