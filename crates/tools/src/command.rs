@@ -1,0 +1,139 @@
+//! Runs one confined command to its end, for whichever tool asked.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use sandboxing::{
+    Command, Confinement, Ending, Exit, Network, RunEvent, SpawnError, Writes, denied_by_sandbox,
+};
+
+use crate::policy::writable_roots;
+use crate::running::Ports;
+use crate::text::{Decoder, plain};
+use crate::toolbox::Job;
+
+/// What is kept of a command's output. The log and the clients get this; models get less.
+const OUTPUT_LIMIT: usize = 128 * 1024;
+
+/// A command that has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Finished {
+    /// Both streams as they came, decoded; the middle may be named as left out.
+    pub(crate) output: String,
+    pub(crate) exit: Exit,
+    pub(crate) duration: Duration,
+}
+
+/// Whether the output is told to the clients while it comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Telling {
+    Live,
+    Silent,
+}
+
+/// Runs `argv` in `cwd`, until its end, its time limit, or the stop of the tool.
+pub(crate) async fn run(
+    job: &Job,
+    ports: &mut Ports,
+    argv: Vec<OsString>,
+    confinement: Confinement,
+    temporary: Option<&Path>,
+    time_limit: Duration,
+    telling: Telling,
+) -> Result<Finished, SpawnError> {
+    let network = confinement.network;
+    let command = Command {
+        argv,
+        cwd: job.context.facts.root.clone(),
+        env: job.environment.for_command(network, temporary),
+        confinement,
+        time_limit,
+        output_limit: OUTPUT_LIMIT,
+    };
+    let begun = Instant::now();
+    let mut running = job.spawner.run(command).await?;
+    let mut decoder = Decoder::default();
+    let mut output = String::new();
+    let mut stopping = false;
+    loop {
+        let event = tokio::select! {
+            biased;
+            () = ports.stopped(), if !stopping => {
+                running.kill();
+                stopping = true;
+                continue;
+            }
+            event = running.next() => event,
+        };
+        let text = match event {
+            Some(RunEvent::Output(bytes)) => decoder.push(&bytes),
+            Some(RunEvent::Elided { bytes }) => {
+                format!("{}\n[... {bytes} bytes left out ...]\n", decoder.finish())
+            }
+            Some(RunEvent::Exited(exit)) => {
+                output.push_str(decoder.finish());
+                return Ok(Finished { output, exit, duration: begun.elapsed() });
+            }
+            // The exit is always said.
+            None => return Err(SpawnError::Lost),
+        };
+        output.push_str(&text);
+        if telling == Telling::Live && !text.is_empty() {
+            ports.delta(text).await;
+        }
+    }
+}
+
+impl Finished {
+    pub(crate) fn succeeded(&self) -> bool {
+        self.exit.ending == Ending::Exited && self.exit.code == Some(0)
+    }
+
+    /// The output for a model: no control sequences, no spaces around.
+    pub(crate) fn plain_output(&self) -> String {
+        plain(&self.output).trim_matches('\n').trim_end().to_owned()
+    }
+
+    /// How it ended, as a sentence.
+    pub(crate) fn ending(&self, time_limit: Duration) -> String {
+        match (self.exit.ending, self.exit.code, self.exit.signal) {
+            (Ending::TimedOut, _, _) => {
+                format!("It was stopped after its time limit of {} s.", time_limit.as_secs())
+            }
+            (Ending::Killed, _, _) => "It was stopped by the user.".to_owned(),
+            (Ending::Lost, _, _) => "It was killed together with its watcher.".to_owned(),
+            (Ending::Exited, Some(code), _) => format!("Exit code {code}."),
+            (Ending::Exited, None, Some(signal)) => format!("It was ended by signal {signal}."),
+            (Ending::Exited, None, None) => "It ended.".to_owned(),
+        }
+    }
+
+    /// The sentence about the sandbox, where the output looks as if it was the reason.
+    pub(crate) fn sandbox_hint(&self, confinement: &Confinement) -> Option<String> {
+        if self.succeeded() || !denied_by_sandbox(&self.output) {
+            return None;
+        }
+        hint(confinement)
+    }
+}
+
+fn hint(confinement: &Confinement) -> Option<String> {
+    let writes = match &confinement.writes {
+        Writes::Anywhere => None,
+        Writes::Only(_) => writable_roots(confinement),
+    };
+    let network = match confinement.network {
+        Network::Open => None,
+        Network::Closed => Some("there is no network".to_owned()),
+    };
+    let limits = match (writes, network) {
+        (None, None) => return None,
+        (Some(roots), None) => format!("files can be changed only below {roots}"),
+        (None, Some(network)) => network,
+        (Some(roots), Some(network)) => {
+            format!("files can be changed only below {roots}, and {network}")
+        }
+    };
+    Some(format!("Commands run in a sandbox: {limits}. That may be why it failed."))
+}

@@ -1,0 +1,103 @@
+//! The environment of the commands that tools run.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use sandboxing::Network;
+
+/// What this process was given, less what commands have no business with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Environment(Vec<(OsString, OsString)>);
+
+impl Environment {
+    pub(crate) fn of_this_process() -> Self {
+        Self::without_secrets(std::env::vars_os())
+    }
+
+    fn without_secrets(variables: impl Iterator<Item = (OsString, OsString)>) -> Self {
+        Self(variables.filter(|(name, _)| !is_secret(name)).collect())
+    }
+
+    /// For one command: words without colours and questions, and package managers that know at
+    /// once that there is no network instead of trying for a minute.
+    pub(crate) fn for_command(
+        &self,
+        network: Network,
+        temporary: Option<&Path>,
+    ) -> Vec<(OsString, OsString)> {
+        let mut variables = self.0.clone();
+        let mut set = |name: &str, value: &OsStr| {
+            variables.retain(|(other, _)| other != name);
+            variables.push((name.into(), value.into()));
+        };
+        for (name, value) in PLAIN {
+            set(name, OsStr::new(value));
+        }
+        if network == Network::Closed {
+            for (name, value) in OFFLINE {
+                set(name, OsStr::new(value));
+            }
+        }
+        if let Some(temporary) = temporary {
+            for name in ["TMPDIR", "TMP", "TEMP"] {
+                set(name, temporary.as_os_str());
+            }
+        }
+        variables
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(variables: &[(&str, &str)]) -> Self {
+        Self::without_secrets(variables.iter().map(|(name, value)| (name.into(), value.into())))
+    }
+}
+
+const PLAIN: [(&str, &str); 8] = [
+    ("TERM", "dumb"),
+    ("NO_COLOR", "1"),
+    ("CARGO_TERM_COLOR", "never"),
+    ("CARGO_TERM_PROGRESS_WHEN", "never"),
+    ("PAGER", "cat"),
+    ("GIT_PAGER", "cat"),
+    ("GIT_TERMINAL_PROMPT", "0"),
+    ("npm_config_update_notifier", "false"),
+];
+
+const OFFLINE: [(&str, &str); 4] = [
+    ("CARGO_NET_OFFLINE", "true"),
+    ("npm_config_offline", "true"),
+    ("PIP_RETRIES", "0"),
+    ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
+];
+
+/// Keys and tokens by the words of their names, and the sockets of agents that act for the user.
+fn is_secret(name: &OsStr) -> bool {
+    const WORDS: [&str; 8] =
+        ["KEY", "KEYS", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "CREDENTIALS"];
+    const SOCKETS: [&str; 4] =
+        ["SSH_AUTH_SOCK", "GPG_AGENT_INFO", "DBUS_SESSION_BUS_ADDRESS", "DOCKER_HOST"];
+    let Some(name) = name.to_str() else { return false };
+    let name = name.to_ascii_uppercase();
+    SOCKETS.contains(&name.as_str())
+        || name.split('_').any(|word| WORDS.contains(&word) || word.ends_with("APIKEY"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_stay_behind() {
+        let environment = Environment::of(&[
+            ("PATH", "/bin"),
+            ("OPENAI_API_KEY", "sk-1"),
+            ("GITHUB_TOKEN", "t"),
+            ("AWS_SECRET_ACCESS_KEY", "s"),
+            ("KEYBOARD", "us"),
+            ("TOKENIZERS_PARALLELISM", "false"),
+            ("SSH_AUTH_SOCK", "/run/x"),
+        ]);
+        let names: Vec<&str> = environment.0.iter().filter_map(|(name, _)| name.to_str()).collect();
+        assert_eq!(names, ["PATH", "KEYBOARD", "TOKENIZERS_PARALLELISM"]);
+    }
+}

@@ -1,0 +1,67 @@
+//! From a thread's sandbox policy to the confinement of one command.
+
+use std::path::{Path, PathBuf};
+
+use protocol::{SandboxMode, SandboxPolicy};
+use sandboxing::{Confinement, Network, Writes};
+use tempfile::TempDir;
+
+/// A command's confinement, and the directory that exists for it alone, if any.
+#[derive(Debug)]
+pub(crate) struct Cell {
+    pub(crate) confinement: Confinement,
+    pub(crate) temporary: Option<TempDir>,
+}
+
+/// Fails only when a private temporary directory cannot be made.
+pub(crate) fn cell(policy: &SandboxPolicy, root: &Path) -> std::io::Result<Cell> {
+    let SandboxPolicy { mode, writable_roots, network } = policy;
+    let network = if *network { Network::Open } else { Network::Closed };
+    match mode {
+        SandboxMode::DangerFullAccess => {
+            Ok(Cell { confinement: Confinement::NONE, temporary: None })
+        }
+        SandboxMode::WorkspaceWrite => {
+            let mut roots = vec![root.to_owned()];
+            roots.extend(temporary_directories());
+            roots.extend(writable_roots.iter().cloned());
+            let confinement = Confinement { writes: Writes::Only(roots), network };
+            Ok(Cell { confinement, temporary: None })
+        }
+        SandboxMode::ReadOnly => {
+            // Shells and test runners fail without a place for their scraps; this one is theirs
+            // alone and goes with them.
+            let temporary = tempfile::Builder::new().prefix("duet-").tempdir()?;
+            let writes = Writes::Only(vec![temporary.path().to_owned()]);
+            let confinement = Confinement { writes, network };
+            Ok(Cell { confinement, temporary: Some(temporary) })
+        }
+    }
+}
+
+/// For commands of ours that only read: nothing may be written and nobody called, whatever the
+/// thread's policy allows.
+pub(crate) fn reading() -> Confinement {
+    Confinement { writes: Writes::Only(Vec::new()), network: Network::Closed }
+}
+
+/// The user's, and the one that programs name without asking.
+fn temporary_directories() -> Vec<PathBuf> {
+    let mut directories = vec![std::env::temp_dir()];
+    let usual = PathBuf::from("/tmp");
+    if !directories.contains(&usual) {
+        directories.push(usual);
+    }
+    directories
+}
+
+/// Where a confined command may write, for a sentence to the model.
+pub(crate) fn writable_roots(confinement: &Confinement) -> Option<String> {
+    match &confinement.writes {
+        Writes::Anywhere => None,
+        Writes::Only(roots) => {
+            let roots: Vec<String> = roots.iter().map(|it| it.display().to_string()).collect();
+            Some(roots.join(", "))
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Offers tools and runs them.
+
+use std::sync::Arc;
+
+use protocol::{
+    ItemBody, ItemStatus, RepositoryFacts, SandboxPolicy, ToolCall, ToolItem, ToolSpec,
+};
+use sandboxing::Spawner;
+
+use crate::arguments::{Arguments, BadArguments};
+use crate::environment::Environment;
+use crate::running::{RunningTool, ToolOutcome};
+use crate::tools::TOOLS;
+
+/// Who calls the tools, which decides which are offered and how much they say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Style {
+    /// The bundled small model: arguments enumerated from the repository, answers of a few
+    /// sentences.
+    Typed,
+    /// A model that writes scripts and patches.
+    Full,
+}
+
+/// What a call runs in.
+#[derive(Debug, Clone)]
+pub struct ToolContext {
+    /// The workspace; its root is the directory that commands start in.
+    pub facts: Arc<RepositoryFacts>,
+    pub sandbox: SandboxPolicy,
+    pub style: Style,
+}
+
+/// Every tool. Shared by all threads of the engine.
+#[derive(Debug)]
+pub struct Toolbox {
+    spawner: Arc<Spawner>,
+    environment: Arc<Environment>,
+}
+
+impl Toolbox {
+    /// Commands get the environment of this process, less its secrets.
+    pub fn new(spawner: Arc<Spawner>) -> Self {
+        Self { spawner, environment: Arc::new(Environment::of_this_process()) }
+    }
+
+    /// The tools for one turn, most useful first.
+    pub fn catalogue(style: Style, facts: &RepositoryFacts) -> Vec<ToolSpec> {
+        TOOLS.iter().filter_map(|tool| (tool.spec)(style, facts)).collect()
+    }
+
+    /// Starts a call. It makes progress while [`RunningTool::next`] is awaited.
+    pub fn start(&self, call: &ToolCall, context: &ToolContext) -> RunningTool {
+        let Some(tool) = TOOLS.iter().find(|tool| tool.name == call.name) else {
+            let known: Vec<String> = Self::catalogue(context.style, &context.facts)
+                .into_iter()
+                .map(|spec| spec.name)
+                .collect();
+            let message =
+                format!("There is no tool {}. The tools: {}.", call.name, known.join(", "));
+            return refused(call, message);
+        };
+        let start = || {
+            let arguments = Arguments::parse(&call.arguments)?;
+            let job = Job {
+                call: call.clone(),
+                context: context.clone(),
+                spawner: Arc::clone(&self.spawner),
+                environment: Arc::clone(&self.environment),
+            };
+            (tool.start)(job, &arguments)
+        };
+        start().unwrap_or_else(|BadArguments(message)| refused(call, message))
+    }
+}
+
+/// All that one call needs, owned, so that it can outlive the toolbox's borrow.
+#[derive(Debug, Clone)]
+pub(crate) struct Job {
+    pub(crate) call: ToolCall,
+    pub(crate) context: ToolContext,
+    pub(crate) spawner: Arc<Spawner>,
+    pub(crate) environment: Arc<Environment>,
+}
+
+/// A call that ended before it began.
+fn refused(call: &ToolCall, message: String) -> RunningTool {
+    let item = |status, result: &str| {
+        ItemBody::Tool(ToolItem {
+            call: call.call.clone(),
+            tool: call.name.clone(),
+            arguments: call.arguments.clone(),
+            status,
+            result: result.to_owned(),
+            duration: None,
+        })
+    };
+    let outcome = ToolOutcome { item: item(ItemStatus::Failed, &message), output: message };
+    RunningTool::new(item(ItemStatus::InProgress, ""), move |_ports| async move { outcome })
+}
