@@ -1,9 +1,13 @@
 //! Repository chores that `cargo` has no command for.
 
+mod demo_runs;
 mod deny;
 mod graph;
 mod layers;
+mod step;
 mod test;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -22,12 +26,23 @@ enum Task {
     Deny,
     /// Run the tests, or one group of them
     Test(test::Arguments),
+    /// Run the demo many times and record the result in docs/demo-runs.md
+    DemoRuns(demo_runs::Arguments),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Arguments::parse().task {
+fn main() -> ExitCode {
+    let done = match Arguments::parse().task {
         Task::Layers => layers::check(),
         Task::Deny => deny::check(),
         Task::Test(arguments) => test::run(&arguments),
+        Task::DemoRuns(arguments) => demo_runs::record(&arguments),
+    };
+    // Not by returning the error: that would print a backtrace where one line is meant.
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

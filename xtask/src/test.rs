@@ -1,10 +1,10 @@
 //! The test groups, in the order in which they are worth knowing.
 
-use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context as _, ensure};
 use clap::ValueEnum;
+
+use crate::step::{cargo, run as step};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -73,17 +73,4 @@ fn cargo_test(only: Only) -> anyhow::Result<()> {
             Only::WithoutModels => command.args(["--skip", WITH_MODELS]),
         })
     }
-}
-
-fn cargo(arguments: &[&str]) -> Command {
-    let mut command = Command::new("cargo");
-    command.args(arguments);
-    command
-}
-
-fn step(command: &mut Command) -> anyhow::Result<()> {
-    eprintln!("+ {command:?}");
-    let status = command.status().with_context(|| format!("start {command:?}"))?;
-    ensure!(status.success(), "{command:?} failed: {status}");
-    Ok(())
 }
