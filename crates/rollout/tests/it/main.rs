@@ -1,0 +1,4 @@
+//! What a log promises, on real files.
+
+mod log;
+mod shapes;
