@@ -67,6 +67,8 @@ pub enum RealtimeEvent {
     ResponseDone {
         response: Option<ResponseId>,
         outcome: ResponseOutcome,
+        /// Why it did not complete, as the service says it.
+        problem: Option<String>,
     },
     /// `raw` is the service's own JSON, passed through to clients.
     ItemAdded {

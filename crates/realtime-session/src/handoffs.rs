@@ -37,8 +37,6 @@ pub enum DelegationKind {
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Routed {
-    /// Said before.
-    Again,
     /// Nothing to do is in it.
     Empty,
     Work(Delegation),
@@ -69,10 +67,12 @@ impl Delegation {
 }
 
 impl Handoffs {
+    /// Whether this request was made before: services say some things twice.
+    pub(crate) fn knows(&self, handoff: &HandoffId) -> bool {
+        self.seen.contains(handoff)
+    }
+
     pub(crate) fn request(&mut self, handoff: &Handoff, transcript: Vec<TranscriptLine>) -> Routed {
-        if self.seen.contains(&handoff.id) {
-            return Routed::Again;
-        }
         if self.seen.len() == MAX_SEEN {
             self.seen.pop_front();
         }

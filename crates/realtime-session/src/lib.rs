@@ -395,8 +395,8 @@ impl Session {
                 }
             }
             RealtimeEvent::Audio { item, pcm } => self.on_audio(item, pcm, now),
-            RealtimeEvent::ResponseDone { response, outcome } => {
-                self.on_response_done(response, outcome, now);
+            RealtimeEvent::ResponseDone { response, outcome, problem } => {
+                self.on_response_done(response, outcome, problem, now);
             }
             RealtimeEvent::ItemAdded { item: _, raw } => {
                 self.notify(RealtimeNotice::ItemAdded { raw });
@@ -446,8 +446,10 @@ impl Session {
         &mut self,
         response: Option<ResponseId>,
         outcome: ResponseOutcome,
+        problem: Option<String>,
         now: Time,
     ) {
+        let because = problem.map_or_else(String::new, |problem| format!(": {problem}"));
         self.playback.unmute();
         self.reply = Reply::Silent;
         self.finish_speaking();
@@ -457,9 +459,11 @@ impl Session {
                 self.notify(RealtimeNotice::ResponseCancelled { response });
             }
             ResponseOutcome::Incomplete => {
-                self.warn("the service cut its reply short".to_owned());
+                self.warn(format!("the realtime service cut its reply short{because}"));
             }
-            ResponseOutcome::Failed => self.warn("the service failed to reply".to_owned()),
+            ResponseOutcome::Failed => {
+                self.warn(format!("the realtime service failed to reply{because}"));
+            }
         }
         let ask = self.gate.done(now);
         self.ask(ask);
@@ -495,7 +499,9 @@ impl Session {
     }
 
     fn on_handoff(&mut self, handoff: Handoff, now: Time) {
-        // Services without ids end an utterance only by asking for work.
+        if self.handoffs.knows(&handoff.id) {
+            return;
+        }
         let transcript = match handoff.messages.as_slice() {
             [] => self.transcript.take(),
             _ => {
@@ -505,7 +511,6 @@ impl Session {
             }
         };
         match self.handoffs.request(&handoff, transcript) {
-            Routed::Again => (),
             Routed::Empty => {
                 self.show(&handoff, Vec::new());
                 self.answer(handoff.id, NO_REQUEST.to_owned(), true);
