@@ -1,0 +1,202 @@
+//! One prompt, one answer: `duet exec`.
+
+mod jsonl;
+mod people;
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use app_server_protocol::{
+    CommandStatus, PatchStatus, ServerNotification, ThreadItem, ThreadStartResult, TokenBreakdown,
+    Turn, TurnInterruptParams, TurnStartParams, TurnState, UserInput, methods,
+};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::console::Console;
+use crate::exit::{Exit, HeadlessError, Signal};
+use crate::session::{Server, ThreadArgs};
+
+/// How long an interrupted turn may take to end before we leave anyway.
+const INTERRUPT_PATIENCE: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub struct ExecArgs {
+    pub thread: ThreadArgs,
+    pub prompt: String,
+    pub format: Format,
+    /// Where the last message is written too.
+    pub answer_file: Option<PathBuf>,
+    /// For the banner.
+    pub version: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// The answer on standard output, progress on standard error.
+    People,
+    /// One JSON event per line on standard output.
+    Json,
+}
+
+/// Runs one turn to its end. A signal interrupts it; a second one does not wait.
+pub async fn exec(
+    mut server: Server,
+    args: ExecArgs,
+    console: Console,
+    mut signals: mpsc::Receiver<Signal>,
+) -> Result<Exit, HeadlessError> {
+    let ExecArgs { thread, prompt, format, answer_file, version } = args;
+    let mut view: Box<dyn View> = match format {
+        Format::People => Box::new(people::People::new(console, version)),
+        Format::Json => Box::new(jsonl::Jsonl::new(console)),
+    };
+    let started = server.start_thread(thread).await?;
+    let thread_id = started.thread.id.clone();
+    view.started(&started, &prompt)?;
+    let params = TurnStartParams {
+        thread_id: thread_id.clone(),
+        input: vec![UserInput::text(prompt)],
+        ..TurnStartParams::default()
+    };
+    let turn_id = server.client.call::<methods::TurnStart>(&params).await?.turn.id;
+
+    let mut stopping: Option<Signal> = None;
+    let mut interrupts = JoinSet::new();
+    let mut deeds = Deeds::default();
+    let mut answer = None;
+    loop {
+        let news = tokio::select! {
+            biased;
+            Some(signal) = signals.recv() => {
+                if let Some(first) = stopping.replace(signal) {
+                    return Ok(first.into());
+                }
+                let client = server.client.clone();
+                let params = TurnInterruptParams {
+                    thread_id: thread_id.clone(),
+                    turn_id: turn_id.clone(),
+                };
+                interrupts.spawn(async move {
+                    // Refused when the turn has just ended, which is what was wanted.
+                    client.call::<methods::TurnInterrupt>(&params).await.ok();
+                    sleep(INTERRUPT_PATIENCE).await;
+                });
+                continue;
+            }
+            Some(_) = interrupts.join_next() => {
+                return Ok(stopping.unwrap_or(Signal::Interrupt).into());
+            }
+            news = server.next() => news?,
+        };
+        if let ServerNotification::ItemCompleted(completed) = &news {
+            deeds.count(&completed.item);
+            if let ThreadItem::AgentMessage { text, id: _ } = &completed.item {
+                answer = Some(text.clone());
+            }
+        }
+        let ServerNotification::TurnCompleted(ended) = &news else {
+            if let Some(progress) = progress(&news) {
+                view.progress(&progress)?;
+            }
+            continue;
+        };
+        if ended.turn.id != turn_id {
+            continue;
+        }
+        view.ended(&ended.turn)?;
+        if let Some(path) = answer_file {
+            fs::write(&path, answer.unwrap_or_default())
+                .map_err(|source| HeadlessError::AnswerFile { path, source })?;
+        }
+        return Ok(match (stopping, ended.turn.status) {
+            (Some(signal), _) => signal.into(),
+            (None, TurnState::Failed | TurnState::Interrupted | TurnState::InProgress) => {
+                Exit::Failed
+            }
+            (None, TurnState::Completed) if deeds.all_refused() => Exit::NothingDone,
+            (None, TurnState::Completed) => Exit::Done,
+        });
+    }
+}
+
+/// How a turn is shown.
+trait View: Send {
+    fn started(&mut self, thread: &ThreadStartResult, prompt: &str) -> io::Result<()>;
+    fn progress(&mut self, progress: &Progress<'_>) -> io::Result<()>;
+    fn ended(&mut self, turn: &Turn) -> io::Result<()>;
+}
+
+/// What the agent tried to do to the world, and what it was let do.
+#[derive(Debug, Default)]
+struct Deeds {
+    done: u32,
+    refused: u32,
+}
+
+impl Deeds {
+    fn count(&mut self, item: &ThreadItem) {
+        let refused = match item {
+            ThreadItem::CommandExecution { status, .. } => *status == CommandStatus::Declined,
+            ThreadItem::FileChange { status, .. } => *status == PatchStatus::Declined,
+            ThreadItem::UserMessage { .. }
+            | ThreadItem::AgentMessage { .. }
+            | ThreadItem::Reasoning { .. }
+            | ThreadItem::DynamicToolCall { .. } => return,
+        };
+        if refused {
+            self.refused += 1;
+        } else {
+            self.done += 1;
+        }
+    }
+
+    fn all_refused(&self) -> bool {
+        self.refused > 0 && self.done == 0
+    }
+}
+
+/// What of a turn's news is worth showing.
+enum Progress<'a> {
+    TurnStarted,
+    ItemStarted(&'a ThreadItem),
+    ItemCompleted(&'a ThreadItem),
+    /// Of the whole turn so far: its thread has no other.
+    Usage(TokenBreakdown),
+    Retrying(&'a str),
+    /// What the turn's end will say too.
+    Failing(&'a str),
+    Warning(&'a str),
+}
+
+fn progress(news: &ServerNotification) -> Option<Progress<'_>> {
+    use ServerNotification as News;
+    Some(match news {
+        News::TurnStarted(_) => Progress::TurnStarted,
+        News::ItemStarted(it) => Progress::ItemStarted(&it.item),
+        News::ItemCompleted(it) => Progress::ItemCompleted(&it.item),
+        News::TokenUsageUpdated(it) => Progress::Usage(it.token_usage.total),
+        News::Error(it) if it.will_retry => Progress::Retrying(&it.error.message),
+        News::Error(it) => Progress::Failing(&it.error.message),
+        News::Warning(it) => Progress::Warning(&it.message),
+        // Deltas and states are for screens, and nobody speaks here.
+        News::ThreadStarted(_)
+        | News::ThreadStatusChanged(_)
+        | News::TurnCompleted(_)
+        | News::AgentMessageDelta(_)
+        | News::ReasoningDelta(_)
+        | News::CommandOutputDelta(_)
+        | News::RealtimeStarted(_)
+        | News::RealtimeItemAdded(_)
+        | News::RealtimeTranscriptDelta(_)
+        | News::RealtimeTranscriptDone(_)
+        | News::RealtimeOutputAudioDelta(_)
+        | News::RealtimeError(_)
+        | News::RealtimeClosed(_)
+        | News::RealtimeStage(_)
+        | News::Unknown { .. } => return None,
+    })
+}

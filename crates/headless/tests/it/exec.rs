@@ -1,0 +1,254 @@
+use std::fs;
+
+use headless::{
+    ExecArgs, Exit, Format, HeadlessError, Server, Signal, ThreadArgs, exec as run_exec,
+};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::peer::{Page, Peer, console};
+
+struct Ran {
+    exit: Result<Exit, HeadlessError>,
+    out: String,
+    progress: String,
+}
+
+/// Runs `exec` while `play` is the server; `play` may send signals.
+async fn run<F>(format: Format, play: impl FnOnce(Peer, mpsc::Sender<Signal>) -> F) -> Ran
+where
+    F: Future<Output = Peer>,
+{
+    let (mut peer, connection) = Peer::start();
+    let (console, out, progress): (_, Page, Page) = console();
+    let (signals, received) = mpsc::channel(2);
+    let args = ExecArgs {
+        thread: ThreadArgs { cwd: Some("/w".into()), ..ThreadArgs::default() },
+        prompt: "run the tests".into(),
+        format,
+        answer_file: None,
+        version: "0.0.0".into(),
+    };
+    let client = async {
+        let server =
+            Server::greet(connection, "duet-exec", "0.0.0", Default::default()).await.unwrap();
+        run_exec(server, args, console, received).await
+    };
+    let server = async {
+        peer.initialize().await;
+        play(peer, signals).await
+    };
+    let (exit, _peer) = tokio::join!(client, server);
+    Ran { exit, out: out.text(), progress: progress.text() }
+}
+
+fn command(status: &str, output: Value, exit: Value) -> Value {
+    json!({
+        "type": "commandExecution", "id": "c", "command": "cargo test", "cwd": "/w",
+        "status": status, "commandActions": [], "aggregatedOutput": output, "exitCode": exit,
+        "durationMs": 12,
+    })
+}
+
+fn message(id: &str, text: &str) -> Value {
+    json!({ "type": "agentMessage", "id": id, "text": text })
+}
+
+/// A turn with a message on the way, a command, and the answer.
+async fn a_usual_turn(mut peer: Peer) -> Peer {
+    peer.start_thread().await;
+    peer.start_turn().await;
+    let prompt = json!({ "type": "userMessage", "id": "p", "content": [] });
+    peer.item_completed(prompt).await;
+    peer.item_completed(message("m1", "I will run them.")).await;
+    peer.item_started(command("inProgress", Value::Null, Value::Null)).await;
+    peer.item_completed(command("failed", json!("1 failed\n"), json!(101))).await;
+    peer.item_started(message("m2", "")).await;
+    peer.tell("item/agentMessage/delta", json!({ "turnId": "u", "itemId": "m2", "delta": "One" }))
+        .await;
+    peer.item_completed(message("m2", "One test fails.\n")).await;
+    let tokens = json!({
+        "totalTokens": 30, "inputTokens": 20, "cachedInputTokens": 5, "outputTokens": 10,
+        "reasoningOutputTokens": 0,
+    });
+    let usage = json!({ "total": tokens, "last": tokens, "modelContextWindow": null });
+    peer.tell("thread/tokenUsage/updated", json!({ "turnId": "u", "tokenUsage": usage })).await;
+    peer.turn_completed("completed", Value::Null).await;
+    peer
+}
+
+#[tokio::test]
+async fn the_answer_is_alone_on_standard_output() {
+    let ran = run(Format::People, |peer, _signals| a_usual_turn(peer)).await;
+    assert_eq!(ran.exit.unwrap(), Exit::Done);
+    assert_eq!(ran.out, "One test fails.\n");
+    let expected = "\
+Duet v0.0.0
+--------
+workdir: /w
+model: m
+provider: mock
+approval: never
+sandbox: workspace-write
+session id: 01a20a6b-7bc3-7742-aa76-c1d30dfaa5a9
+--------
+user
+run the tests
+agent
+I will run them.
+exec
+cargo test in /w
+ exited 101 in 12ms:
+1 failed
+tokens used
+30
+";
+    assert_eq!(ran.progress, expected);
+}
+
+#[tokio::test]
+async fn programs_get_one_event_per_line() {
+    let ran = run(Format::Json, |peer, _signals| a_usual_turn(peer)).await;
+    assert_eq!(ran.exit.unwrap(), Exit::Done);
+    let expected = r#"{"type":"thread.started","thread_id":"01a20a6b-7bc3-7742-aa76-c1d30dfaa5a9"}
+{"type":"turn.started"}
+{"type":"item.completed","item":{"id":"item_0","type":"agent_message","text":"I will run them."}}
+{"type":"item.started","item":{"id":"item_1","type":"command_execution","command":"cargo test","aggregated_output":"","exit_code":null,"status":"in_progress"}}
+{"type":"item.completed","item":{"id":"item_1","type":"command_execution","command":"cargo test","aggregated_output":"1 failed\n","exit_code":101,"status":"failed"}}
+{"type":"item.completed","item":{"id":"item_2","type":"agent_message","text":"One test fails.\n"}}
+{"type":"turn.completed","usage":{"input_tokens":20,"cached_input_tokens":5,"output_tokens":10,"reasoning_output_tokens":0}}
+"#;
+    assert_eq!(ran.out, expected);
+    assert_eq!(ran.progress, "");
+}
+
+#[tokio::test]
+async fn the_thread_never_asks() {
+    run(Format::People, |mut peer, _signals| async move {
+        let params = peer.start_thread().await;
+        assert_eq!(params, json!({ "cwd": "/w", "approvalPolicy": "never", "ephemeral": false }));
+        let params = peer.start_turn().await;
+        assert_eq!(params["input"], json!([{ "type": "text", "text": "run the tests" }]));
+        peer.send(json!({ "id": 0, "method": "item/tool/requestUserInput", "params": {} })).await;
+        peer.turn_completed("completed", Value::Null).await;
+        peer
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_failed_turn_says_why() {
+    let error = json!({ "message": "the key of provider `mock` was refused: set MOCK_KEY" });
+    for (format, out, progress) in [
+        (Format::People, "", "error: the key of provider `mock` was refused: set MOCK_KEY\n"),
+        (
+            Format::Json,
+            "{\"type\":\"turn.failed\",\"error\":{\"message\":\"the key of provider `mock` was refused: set MOCK_KEY\"}}\n",
+            "",
+        ),
+    ] {
+        let error = error.clone();
+        let ran = run(format, |mut peer, _signals| async move {
+            peer.start_thread().await;
+            peer.start_turn().await;
+            peer.turn_completed("failed", error).await;
+            peer
+        })
+        .await;
+        assert_eq!(ran.exit.unwrap(), Exit::Failed);
+        assert!(ran.out.ends_with(out), "{}", ran.out);
+        assert!(ran.progress.ends_with(progress), "{}", ran.progress);
+    }
+}
+
+#[tokio::test]
+async fn a_turn_whose_every_act_was_refused_has_done_nothing() {
+    let ran = run(Format::People, |mut peer, _signals| async move {
+        peer.start_thread().await;
+        peer.start_turn().await;
+        peer.item_completed(command("declined", json!("no sandbox here"), Value::Null)).await;
+        peer.item_completed(message("m", "I could not run anything.")).await;
+        peer.turn_completed("completed", Value::Null).await;
+        peer
+    })
+    .await;
+    assert_eq!(ran.exit.unwrap(), Exit::NothingDone);
+    assert_eq!(ran.out, "I could not run anything.\n");
+    assert!(ran.progress.contains(" refused:\nno sandbox here\n"), "{}", ran.progress);
+}
+
+#[tokio::test]
+async fn a_signal_interrupts_the_turn_and_ends_cleanly() {
+    for (signal, exit) in
+        [(Signal::Interrupt, Exit::Interrupted), (Signal::Terminate, Exit::Terminated)]
+    {
+        let ran = run(Format::Json, |mut peer, signals| async move {
+            peer.start_thread().await;
+            peer.start_turn().await;
+            signals.send(signal).await.unwrap();
+            let params = peer.expect("turn/interrupt", json!({})).await;
+            assert_eq!(params["turnId"], "u");
+            peer.turn_completed("interrupted", Value::Null).await;
+            peer
+        })
+        .await;
+        assert_eq!(ran.exit.unwrap(), exit);
+        let last = "{\"type\":\"turn.failed\",\"error\":{\"message\":\"interrupted\"}}\n";
+        assert!(ran.out.ends_with(last), "{}", ran.out);
+    }
+}
+
+#[tokio::test]
+async fn a_second_signal_does_not_wait() {
+    let ran = run(Format::People, |mut peer, signals| async move {
+        peer.start_thread().await;
+        peer.start_turn().await;
+        signals.send(Signal::Interrupt).await.unwrap();
+        peer.expect("turn/interrupt", json!({})).await;
+        signals.send(Signal::Interrupt).await.unwrap();
+        peer
+    })
+    .await;
+    assert_eq!(ran.exit.unwrap(), Exit::Interrupted);
+}
+
+#[tokio::test]
+async fn an_engine_that_dies_is_an_error() {
+    let ran = run(Format::People, |mut peer, _signals| async move {
+        peer.start_thread().await;
+        peer.start_turn().await;
+        drop(peer);
+        Peer::start().0
+    })
+    .await;
+    assert!(matches!(ran.exit, Err(HeadlessError::ServerGone)));
+}
+
+#[tokio::test]
+async fn the_answer_goes_to_a_file_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("answer.txt");
+    let (mut peer, connection) = Peer::start();
+    let (console, out, _) = console();
+    let (_signals, received) = mpsc::channel(1);
+    let args = ExecArgs {
+        thread: ThreadArgs::default(),
+        prompt: "hi".into(),
+        format: Format::People,
+        answer_file: Some(path.clone()),
+        version: "0.0.0".into(),
+    };
+    let client = async {
+        let server =
+            Server::greet(connection, "duet-exec", "0.0.0", Default::default()).await.unwrap();
+        run_exec(server, args, console, received).await
+    };
+    let server = async {
+        peer.initialize().await;
+        a_usual_turn(peer).await
+    };
+    let (exit, _peer) = tokio::join!(client, server);
+    assert_eq!(exit.unwrap(), Exit::Done);
+    assert_eq!(out.text(), "One test fails.\n");
+    assert_eq!(fs::read_to_string(path).unwrap(), "One test fails.\n");
+}

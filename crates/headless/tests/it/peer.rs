@@ -1,0 +1,130 @@
+//! An app-server played by hand, and a console that remembers.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use app_server_client::{Client, Events, connect};
+use headless::Console;
+use serde_json::{Value, json};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, ReadHalf, WriteHalf, duplex,
+    split,
+};
+use tokio::time::timeout;
+
+/// Generous, since it is only ever waited out by a failing test.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+pub(crate) const THREAD: &str = "01a20a6b-7bc3-7742-aa76-c1d30dfaa5a9";
+
+pub(crate) struct Peer {
+    read: BufReader<ReadHalf<DuplexStream>>,
+    write: WriteHalf<DuplexStream>,
+}
+
+impl Peer {
+    pub(crate) fn start() -> (Self, (Client, Events)) {
+        let (ours, theirs) = duplex(1 << 16);
+        let (read, write) = split(ours);
+        let connection = connect(read, write);
+        let (read, write) = split(theirs);
+        (Self { read: BufReader::new(read), write }, connection)
+    }
+
+    /// Waits for the next request, which must be `method`, and gives its parameters.
+    pub(crate) async fn expect(&mut self, method: &str, result: Value) -> Value {
+        loop {
+            let mut line = String::new();
+            let read = timeout(PATIENCE, self.read.read_line(&mut line)).await;
+            read.unwrap_or_else(|_| panic!("expected {method}, but nothing came")).unwrap();
+            let message: Value = serde_json::from_str(&line).unwrap();
+            if message["method"] == "initialized" {
+                continue;
+            }
+            assert_eq!(message["method"], method, "of {line}");
+            self.send(json!({ "id": message["id"], "result": result })).await;
+            return message["params"].clone();
+        }
+    }
+
+    pub(crate) async fn initialize(&mut self) {
+        let result = json!({
+            "userAgent": "x/0.169.0", "codexHome": "/h", "platformFamily": "unix",
+            "platformOs": "linux",
+        });
+        self.expect("initialize", result).await;
+    }
+
+    pub(crate) async fn start_thread(&mut self) -> Value {
+        let result = json!({
+            "thread": {
+                "id": THREAD, "sessionId": THREAD, "preview": "", "ephemeral": false,
+                "modelProvider": "mock", "createdAt": 1, "updatedAt": 1,
+                "status": { "type": "idle" }, "cwd": "/w", "cliVersion": "0", "source": "exec",
+                "turns": [],
+            },
+            "model": "m", "modelProvider": "mock", "cwd": "/w", "approvalPolicy": "never",
+            "approvalsReviewer": "user",
+            "sandbox": { "type": "workspaceWrite", "networkAccess": false },
+        });
+        self.expect("thread/start", result).await
+    }
+
+    pub(crate) async fn start_turn(&mut self) -> Value {
+        let turn = json!({ "id": "u", "items": [], "status": "inProgress" });
+        let params = self.expect("turn/start", json!({ "turn": turn })).await;
+        self.tell("turn/started", json!({ "turn": turn })).await;
+        params
+    }
+
+    pub(crate) async fn item_started(&mut self, item: Value) {
+        self.tell("item/started", json!({ "turnId": "u", "item": item, "startedAtMs": 1 })).await;
+    }
+
+    pub(crate) async fn item_completed(&mut self, item: Value) {
+        let params = json!({ "turnId": "u", "item": item, "completedAtMs": 1 });
+        self.tell("item/completed", params).await;
+    }
+
+    pub(crate) async fn turn_completed(&mut self, status: &str, error: Value) {
+        let turn = json!({ "id": "u", "items": [], "status": status, "error": error });
+        self.tell("turn/completed", json!({ "turn": turn })).await;
+    }
+
+    /// A notification about the thread.
+    pub(crate) async fn tell(&mut self, method: &str, mut params: Value) {
+        params["threadId"] = json!(THREAD);
+        self.send(json!({ "method": method, "params": params })).await;
+    }
+
+    pub(crate) async fn send(&mut self, message: Value) {
+        self.write.write_all(format!("{message}\n").as_bytes()).await.unwrap();
+    }
+}
+
+/// What was written to a stream.
+#[derive(Clone, Default)]
+pub(crate) struct Page(Arc<Mutex<Vec<u8>>>);
+
+impl Page {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+pub(crate) fn console() -> (Console, Page, Page) {
+    let (out, progress) = (Page::default(), Page::default());
+    (Console::new(out.clone(), progress.clone(), /*color*/ false), out, progress)
+}
