@@ -1,0 +1,210 @@
+//! Server-sent events from a response's bytes, bounded in size and silence.
+//!
+//! Our own, because a line that never ends must be an error and not a full memory. The rules
+//! are those of the HTML standard, section 9.2.6, except that an event whose last blank line
+//! is missing counts when the body itself ended well.
+
+use std::time::Duration;
+
+use reqwest::Response;
+use tokio::time::{Instant, timeout_at};
+
+use crate::http::{HttpError, chain};
+
+/// One event may not be larger: the largest real ones carry a whole response with its context.
+const EVENT_BYTES: usize = 16 * 1024 * 1024;
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SseEvent {
+    /// Empty when the stream names none.
+    pub name: String,
+    pub data: String,
+}
+
+/// A running answer. Dropping it cancels the request.
+#[derive(Debug)]
+pub struct SseStream {
+    url: String,
+    decoder: Decoder,
+    source: Source,
+    idle: Duration,
+    /// When the silence becomes too long. Kept here, so that a caller that polls and gives up
+    /// does not start it anew.
+    deadline: Instant,
+}
+
+#[derive(Debug)]
+enum Source {
+    Open(Response),
+    Ended,
+}
+
+impl SseStream {
+    pub(crate) fn new(url: String, response: Response, idle: Duration) -> Self {
+        let deadline = Instant::now() + idle;
+        let decoder = Decoder::new(EVENT_BYTES);
+        Self { url, decoder, source: Source::Open(response), idle, deadline }
+    }
+
+    /// The next event; `None` at a proper end of the body. After an error only `None` comes.
+    ///
+    /// Cancel-safe.
+    pub async fn next(&mut self) -> Option<Result<SseEvent, HttpError>> {
+        loop {
+            match self.decoder.next_event() {
+                Ok(Some(event)) => return Some(Ok(event)),
+                Ok(None) => (),
+                Err(TooLarge { limit }) => {
+                    self.source = Source::Ended;
+                    return Some(Err(HttpError::TooLarge { url: self.url.clone(), limit }));
+                }
+            }
+            let Source::Open(response) = &mut self.source else { return None };
+            let failure = match timeout_at(self.deadline, response.chunk()).await {
+                Ok(Ok(Some(bytes))) => {
+                    self.deadline = Instant::now() + self.idle;
+                    self.decoder.push(&bytes);
+                    continue;
+                }
+                Ok(Ok(None)) => {
+                    self.source = Source::Ended;
+                    self.decoder.end();
+                    continue;
+                }
+                Ok(Err(error)) => {
+                    HttpError::Broken { url: self.url.clone(), reason: chain(&error) }
+                }
+                Err(_) => HttpError::Idle { url: self.url.clone(), limit: self.idle },
+            };
+            self.source = Source::Ended;
+            self.decoder.discard();
+            return Some(Err(failure));
+        }
+    }
+}
+
+/// Bytes to events, without IO.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    /// Bytes not yet made into lines, from `start` on.
+    buffer: Vec<u8>,
+    start: usize,
+    /// Up to here `buffer` was searched for a line's end.
+    searched: usize,
+    /// The last line ended with CR: a LF that follows belongs to it.
+    after_cr: bool,
+    first_line: bool,
+    event: SseEvent,
+    has_data: bool,
+    limit: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TooLarge {
+    pub(crate) limit: usize,
+}
+
+impl Decoder {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            buffer: Vec::new(),
+            start: 0,
+            searched: 0,
+            after_cr: false,
+            first_line: true,
+            event: SseEvent::default(),
+            has_data: false,
+            limit,
+        }
+    }
+
+    /// At most the size of one network read is kept beyond the limit.
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        // Lines that were handed out are dropped once per read, not once per line.
+        self.buffer.drain(..self.start);
+        self.searched -= self.start;
+        self.start = 0;
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The body ended well: the last line and event need no terminator.
+    pub(crate) fn end(&mut self) {
+        self.push(b"\n\n");
+    }
+
+    /// The body broke: what is unfinished is no event.
+    pub(crate) fn discard(&mut self) {
+        *self = Self::new(self.limit);
+    }
+
+    pub(crate) fn next_event(&mut self) -> Result<Option<SseEvent>, TooLarge> {
+        while let Some(line) = self.next_line() {
+            let line = self.buffer[line].to_vec();
+            if line.is_empty() {
+                let event = std::mem::take(&mut self.event);
+                if std::mem::take(&mut self.has_data) {
+                    return Ok(Some(event));
+                }
+                continue;
+            }
+            self.field(&line);
+            if self.event.data.len() + self.event.name.len() > self.limit {
+                return Err(self.too_large());
+            }
+        }
+        if self.buffer.len() - self.start > self.limit {
+            return Err(self.too_large());
+        }
+        Ok(None)
+    }
+
+    fn too_large(&mut self) -> TooLarge {
+        self.discard();
+        TooLarge { limit: self.limit }
+    }
+
+    /// Where the next whole line is, without its end.
+    fn next_line(&mut self) -> Option<std::ops::Range<usize>> {
+        if self.after_cr && self.start < self.buffer.len() {
+            self.after_cr = false;
+            if self.buffer[self.start] == b'\n' {
+                self.start += 1;
+            }
+        }
+        let from = self.searched.max(self.start);
+        let Some(found) = self.buffer[from..].iter().position(|it| matches!(it, b'\n' | b'\r'))
+        else {
+            self.searched = self.buffer.len();
+            return None;
+        };
+        let end = from + found;
+        let mut line = self.start..end;
+        self.after_cr = self.buffer[end] == b'\r';
+        self.start = end + 1;
+        self.searched = self.start;
+        if std::mem::take(&mut self.first_line)
+            && self.buffer[line.clone()].starts_with(b"\xEF\xBB\xBF")
+        {
+            line.start += 3;
+        }
+        Some(line)
+    }
+
+    fn field(&mut self, line: &[u8]) {
+        let line = String::from_utf8_lossy(line);
+        let (name, value) = line.split_once(':').unwrap_or((&line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match name {
+            "data" => {
+                if std::mem::replace(&mut self.has_data, true) {
+                    self.event.data.push('\n');
+                }
+                self.event.data.push_str(value);
+            }
+            "event" => value.clone_into(&mut self.event.name),
+            // `id` and `retry` are about reconnecting, which these streams cannot do; a line
+            // that begins with a colon is a comment.
+            _ => (),
+        }
+    }
+}
