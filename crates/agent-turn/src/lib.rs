@@ -21,9 +21,9 @@ mod context;
 mod elide;
 mod items;
 mod limits;
-mod offer;
 mod outputs;
 mod permit;
+mod repeats;
 mod retry;
 
 use std::collections::VecDeque;
@@ -45,8 +45,8 @@ pub use crate::permit::{Enforcement, Permissions};
 use crate::batch::{Batch, Last};
 use crate::context::{ABORTED, Context};
 use crate::items::Items;
-use crate::offer::Offer;
 use crate::permit::Verdict;
+use crate::repeats::Tools;
 use crate::retry::Backoff;
 
 /// What a turn starts from. All of it is settled for the turn's whole life.
@@ -166,7 +166,7 @@ pub struct Turn {
     limits: Limits,
     cache_key: String,
     context: Context,
-    offer: Offer,
+    tools: Tools,
     backoff: Backoff,
     items: Items,
     usage: Usage,
@@ -240,7 +240,7 @@ impl Turn {
             instructions,
             permissions,
             context: Context::new(history, limits.context_tokens),
-            offer: Offer::new(tools, limits.repeats),
+            tools: Tools::new(tools, limits.repeats),
             backoff: Backoff::new(limits.retries, seed),
             limits,
             cache_key,
@@ -269,6 +269,18 @@ impl Turn {
     /// What the thread has used, this turn included.
     pub fn usage(&self) -> Usage {
         self.usage
+    }
+
+    /// Whether it was interrupted and waits for its tools to let go: what is steered now is
+    /// handed back as unheard.
+    pub fn is_stopping(&self) -> bool {
+        match self.phase {
+            Phase::Stopping { .. } | Phase::Ended => true,
+            Phase::Ready { .. }
+            | Phase::Calling { .. }
+            | Phase::Waiting { .. }
+            | Phase::Working(_) => false,
+        }
     }
 
     /// When the driver must feed [`Input::Tick`], if nothing else happens first.
@@ -328,7 +340,7 @@ impl Turn {
         for input in std::mem::take(&mut self.heard) {
             self.user_message(input);
         }
-        let tools = self.offer.next();
+        let tools = self.tools.catalogue().to_vec();
         let last = self.limits.model_calls <= self.model_calls + 1;
         let (mode, tool_choice) = if last || tools.is_empty() {
             (Mode::AnswerOnly, ToolChoice::None)
@@ -497,8 +509,9 @@ impl Turn {
 
     fn judge(&mut self, call: &ToolCall) -> Result<ToolEffect, NotRun> {
         let wrong = |output| NotRun { status: ItemStatus::Failed, output };
-        let Some(spec) = self.offer.find(&call.name) else {
-            let names: Vec<&str> = self.offer.names().collect();
+        let Some(spec) = self.tools.find(&call.name) else {
+            let known = self.tools.catalogue().iter();
+            let names: Vec<&str> = known.map(|spec| spec.name.as_str()).collect();
             return Err(wrong(format!(
                 "there is no tool `{}`; the tools are {}",
                 call.name,
@@ -514,7 +527,7 @@ impl Turn {
                 return Err(NotRun { status: ItemStatus::Declined, output });
             }
         }
-        self.offer.note(call, arguments).map_err(wrong)?;
+        self.tools.note(call, arguments).map_err(wrong)?;
         Ok(effect)
     }
 
@@ -548,7 +561,7 @@ impl Turn {
         let Some(batch) = self.phase.batch() else { return };
         let Some(running) = batch.running(run) else { return };
         let (item, effect) = (running.item.clone(), running.effect);
-        self.offer.ran(running.call, effect);
+        self.tools.ran(running.call, effect);
         let started = running.body.is_some();
         // One that had finished before it could be stopped has done what it says.
         let output = if stopping && items::status(&body) != ItemStatus::Completed {

@@ -27,8 +27,8 @@ pub struct Limits {
 pub enum Repeats {
     Allowed,
     /// Small models repeat the same call until the limit (5 of 12 questions, measured), so
-    /// what was called is no longer offered until something was written.
-    NotOffered,
+    /// they are told that they have its result, until something was written.
+    Refused,
 }
 
 /// A service that has been down for the sum of these waits (200 ms doubling to 6.4 s, about
@@ -65,7 +65,7 @@ impl Limits {
             tool_output_tokens: 600,
             // A window of 8192, less instructions, tool descriptions and the answer.
             context_tokens: 5_000,
-            repeats: Repeats::NotOffered,
+            repeats: Repeats::Refused,
             nudge: None,
             retries: RETRIES,
             cancel_grace: CANCEL_GRACE,

@@ -578,7 +578,7 @@ fn what_may_not_run_is_declined() {
 }
 
 #[test]
-fn small_model_is_not_offered_the_same_call_twice() {
+fn small_model_does_not_get_the_same_answer_twice() {
     check_small(
         r#"
 > begin
@@ -597,7 +597,7 @@ fn small_model_is_not_offered_the_same_call_twice() {
   * + t-2 tool Completed 1 failed
   * = t-2 tool Completed 1 failed
   record output a: 1 failed
-  call #3 with 3 items, auto: read(a.rs b.rs) search write(a.rs b.rs)
+  call #3 with 3 items, auto: read(a.rs b.rs) search write(a.rs b.rs) run_tests
 > #3 calls b read {"file":"a.rs"}
 > #3 done
   * usage 1 of 2
@@ -607,7 +607,7 @@ fn small_model_is_not_offered_the_same_call_twice() {
   * + t-3 tool Completed ay
   * = t-3 tool Completed ay
   record output b: ay
-  call #5 with 5 items, auto: read(b.rs) search write(a.rs b.rs)
+  call #5 with 5 items, auto: read(a.rs b.rs) search write(a.rs b.rs) run_tests
 > #5 calls c search {"text":"x"}
 > #5 done
   * usage 1 of 3
@@ -617,7 +617,7 @@ fn small_model_is_not_offered_the_same_call_twice() {
   * + t-4 tool Completed none
   * = t-4 tool Completed none
   record output c: none
-  call #7 with 7 items, auto: read(b.rs) search write(a.rs b.rs)
+  call #7 with 7 items, auto: read(a.rs b.rs) search write(a.rs b.rs) run_tests
 > #7 calls d search {"text":"x"}
 > #7 done
   * usage 1 of 4
@@ -625,7 +625,7 @@ fn small_model_is_not_offered_the_same_call_twice() {
   * + t-5 search Failed search was already called with the same arguments; its result is above. Answer with it, or do something else.
   * = t-5 search Failed search was already called with the same arguments; its result is above. Answer with it, or do something else.
   record output d: search was already called with the same arguments; its result is above. Answer with it, or do something else.
-  call #8 with 9 items, auto: read(b.rs) search write(a.rs b.rs)
+  call #8 with 9 items, auto: read(a.rs b.rs) search write(a.rs b.rs) run_tests
 > #8 calls e write {"file":"a.rs","text":"x"}
 > #8 done
   * usage 1 of 5
@@ -645,30 +645,6 @@ fn small_model_is_not_offered_the_same_call_twice() {
   * turn failed: the model found no answer within 6 steps; ask for less at once, or use a larger model
   sync
   ended failed: the model found no answer within 6 steps; ask for less at once, or use a larger model, answer: -
-"#,
-    );
-}
-
-#[test]
-fn a_part_of_a_file_is_not_the_file() {
-    check_small(
-        r#"
-> begin
-  * turn started, Typed
-  record user: go
-  * + t-1 user: go
-  * = t-1 user: go
-  call #1 with 1 items, auto: read(a.rs b.rs) search write(a.rs b.rs) run_tests
-> #1 calls a read {"file":"a.rs","from":10}
-> #1 done
-  * usage 1 of 1
-  record call a read
-  run #2 t-2 a read {"file":"a.rs","from":10}
-> #2 finished ay
-  * + t-2 tool Completed ay
-  * = t-2 tool Completed ay
-  record output a: ay
-  call #3 with 3 items, auto: read(a.rs b.rs) search write(a.rs b.rs) run_tests
 "#,
     );
 }
@@ -706,7 +682,7 @@ aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
   * = t-3 tool Completed bee
   record output b: bee
 If this is enough, answer.
-  call #4 with 5 items, auto: search write(a.rs b.rs) run_tests
+  call #4 with 5 items, auto: read(a.rs b.rs) search write(a.rs b.rs) run_tests
 "#,
     );
 }

@@ -50,6 +50,8 @@ struct World {
     stale: Vec<Epoch>,
     /// Calls that ran.
     ran: BTreeSet<String>,
+    /// Calls since the last write.
+    made: Vec<(String, String)>,
     history: Vec<ModelItem>,
     open_items: BTreeSet<ItemId>,
     known_items: BTreeSet<ItemId>,
@@ -90,6 +92,7 @@ impl World {
             tools: BTreeMap::new(),
             stale: Vec::new(),
             ran: BTreeSet::new(),
+            made: Vec::new(),
             history: Vec::new(),
             open_items: BTreeSet::new(),
             known_items: BTreeSet::new(),
@@ -272,7 +275,6 @@ impl World {
                 assert!(self.tools.is_empty(), "{self}: the model is called while tools run");
                 check_history(&request.input, &self.to_string());
                 assert_eq!(request.input, self.history, "{self}: request is not the history");
-                self.check_offer(&request);
                 self.model = Some((epoch, request));
             }
             Output::CancelModel { epoch } => {
@@ -311,33 +313,24 @@ impl World {
             !self.tools.values().any(|tool| changes(tool.effect)),
             "{self}: a tool beside an effect",
         );
+        self.check_repeats(call);
         let before = self.ran.insert(call.call.to_string());
         assert!(before, "{self}: {} ran again", call.call);
         self.tools.insert(run, Tool { effect, started: false, cancelled: false });
     }
 
-    fn check_offer(&self, request: &ModelRequest) {
+    /// Small models do not get the same answer twice before something was written.
+    fn check_repeats(&mut self, call: &ToolCall) {
         if self.limits.repeats == Repeats::Allowed {
             return;
         }
-        let since_write = self.history.iter().rposition(|item| match item {
-            ModelItem::ToolCall(call) => {
-                call.name == "write" && self.ran.contains(call.call.as_str())
-            }
-            ModelItem::Message { .. }
-            | ModelItem::ToolOutput { .. }
-            | ModelItem::Reasoning { .. } => false,
-        });
-        let ran_tests = self.history[since_write.unwrap_or(0)..].iter().any(|item| match item {
-            ModelItem::ToolCall(call) => {
-                call.name == "run_tests" && self.ran.contains(call.call.as_str())
-            }
-            ModelItem::Message { .. }
-            | ModelItem::ToolOutput { .. }
-            | ModelItem::Reasoning { .. } => false,
-        });
-        let offered = request.tools.iter().any(|spec| spec.name == "run_tests");
-        assert!(!(ran_tests && offered), "{self}: the same call is offered twice");
+        let made = (call.name.clone(), call.arguments.clone());
+        assert!(!self.made.contains(&made), "{self}: the same call ran twice: {made:?}");
+        if call.name == "write" {
+            self.made.clear();
+        } else {
+            self.made.push(made);
+        }
     }
 
     fn on_event(&mut self, event: EventBody) {
