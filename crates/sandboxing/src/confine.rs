@@ -262,3 +262,44 @@ fn install(mut rules: Rules, errno: i32) -> Result<(), ConfineError> {
     let program: BpfProgram = filter.and_then(TryInto::try_into).map_err(|error| failed(&error))?;
     seccompiler::apply_filter(&program).map_err(|error| failed(&error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// On kernels whose Landlock does not cover truncation, no file outside can be emptied.
+    #[test]
+    fn old_kernels_truncate_nothing_either() {
+        let directory = tempfile::tempdir().unwrap();
+        let precious = directory.path().join("precious");
+        std::fs::write(&precious, "data").unwrap();
+        let python = r#"
+import os, sys
+path = sys.argv[1]
+def attempt(name, act):
+    try:
+        act()
+        print(name)
+    except OSError:
+        pass
+attempt("truncate", lambda: os.truncate(path, 0))
+attempt("open to read", lambda: os.open(path, os.O_RDONLY | os.O_TRUNC))
+attempt("open to write", lambda: os.open(path, os.O_WRONLY | os.O_TRUNC))
+attempt("read", lambda: os.open(path, os.O_RDONLY))
+"#;
+        for (abi, number) in [(ABI::V1, 1), (ABI::V2, 2), (ABI::V3, 3)] {
+            let confinement =
+                Confinement { writes: Writes::Only(Vec::new()), network: Network::Closed };
+            let mut command = std::process::Command::new("python3");
+            command.args(["-c", python]).arg(&precious);
+            let output = std::thread::spawn(move || {
+                let confined = confine_thread_up_to(&confinement, abi).unwrap();
+                assert_eq!(confined.landlock_abi, number);
+                command.output().unwrap()
+            });
+            let output = output.join().unwrap();
+            assert_eq!(String::from_utf8_lossy(&output.stdout), "read\n", "version {number}");
+            assert_eq!(std::fs::read_to_string(&precious).unwrap(), "data");
+        }
+    }
+}

@@ -101,6 +101,11 @@ impl Running {
             if self.ended {
                 return None;
             }
+            // A quick command's end arrives together with its start.
+            self.read_reports();
+            if self.ended {
+                continue;
+            }
             let mut bytes = [0; 16 * 1024];
             let mut reports = [0; 256];
             let output = async {
@@ -115,7 +120,7 @@ impl Running {
                 biased;
                 () = tokio::time::sleep_until(self.lost_at) => self.finish(LOST),
                 read = output => self.on_output(read, &bytes),
-                read = self.control.read(&mut reports) => self.on_reports(read, &reports),
+                read = self.control.read(&mut reports) => self.on_control(read, &reports),
             }
         }
     }
@@ -128,13 +133,12 @@ impl Running {
         }
     }
 
-    fn on_reports(&mut self, read: io::Result<usize>, bytes: &[u8]) {
+    fn on_control(&mut self, read: io::Result<usize>, bytes: &[u8]) {
         let Ok(len @ 1..) = read else { return self.finish(LOST) };
         self.received.extend(&bytes[..len]);
-        self.on_received();
     }
 
-    fn on_received(&mut self) {
+    fn read_reports(&mut self) {
         loop {
             match take_frame(&mut self.received).map(|it| it.map(|frame| Report::decode(&frame))) {
                 Ok(None) => return,

@@ -185,10 +185,14 @@ impl Watch {
             return;
         }
         self.stopping = Some(Stop { ending, kill_at: Instant::now() + grace });
-        // The group first, all at once: a shell must not see its child die and go on to the next
-        // line of its script.
-        best_effort(rustix::process::kill_process_group(self.main, Signal::TERM));
-        descendants::signal(&descendants::all(), Signal::TERM);
+        let all = descendants::all();
+        if all.is_empty() {
+            // No `/proc`. The group is what can be named without it.
+            best_effort(rustix::process::kill_process_group(self.main, Signal::TERM));
+        }
+        // Each once, since a handler runs for each, and parents first: a shell must not see its
+        // child die and go on to the next line of its script.
+        descendants::signal(&all, Signal::TERM);
     }
 
     fn exit(&self) -> Exit {

@@ -1,0 +1,192 @@
+//! How commands end, and that nothing is left of them.
+
+use super::*;
+
+#[tokio::test]
+async fn exit_codes_and_signals_are_told() {
+    let spawner = spawner();
+    let directory = tempfile::tempdir().unwrap();
+    let end = async |text: &str| {
+        finish(spawner.run(script(text, directory.path(), &[])).await.unwrap()).await.1
+    };
+    assert_eq!(end("exit 0").await, SUCCESS);
+    assert_eq!(end("exit 42").await, exited(42));
+    let killed = Exit { ending: Ending::Exited, code: None, signal: Some(9) };
+    assert_eq!(end("kill -9 $$").await, killed);
+}
+
+#[tokio::test]
+async fn the_environment_is_what_was_given() {
+    let directory = tempfile::tempdir().unwrap();
+    let command = Command {
+        argv: vec!["/usr/bin/env".into()],
+        env: vec![("A".into(), "1 2".into())],
+        ..script("", directory.path(), &[])
+    };
+    assert_eq!(run(command).await, ("A=1 2\n".to_owned(), SUCCESS));
+}
+
+#[tokio::test]
+async fn a_kill_reaches_daemons_of_grandchildren() {
+    let spawner = spawner();
+    let directory = tempfile::tempdir().unwrap();
+    // A grandchild in the group, one in its own session, and one whose parents are dead.
+    let tree = "sleep 1000 & echo $!
+                setsid sleep 1000 & sleep 0.05
+                (setsid bash -c 'trap \"\" TERM; echo $BASHPID; while :; do sleep 1; done' &) &
+                echo ready; wait; sleep 1000";
+    let mut running = spawner.run(script(tree, directory.path(), &[])).await.unwrap();
+    let output = read_until(&mut running, "ready").await;
+    let mut pids: Vec<&str> = output.lines().filter(|line| *line != "ready").collect();
+    let more = if pids.len() < 2 { read_until(&mut running, "\n").await } else { String::new() };
+    pids.extend(more.lines());
+    assert_eq!(pids.len(), 2, "{output}{more}");
+    running.kill();
+    let (_, exit) = finish(running).await;
+    assert_eq!(exit.ending, Ending::Killed);
+    for pid in pids {
+        // The end was told after all of them were dead: no waiting.
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+        assert!(stat.is_err(), "{pid} lives: {stat:?}");
+    }
+}
+
+#[tokio::test]
+async fn dropping_kills() {
+    let spawner = spawner();
+    let directory = tempfile::tempdir().unwrap();
+    let mut running =
+        spawner.run(script("sleep 1000 & echo $!; wait", directory.path(), &[])).await.unwrap();
+    let pid = read_until(&mut running, "\n").await;
+    drop(running);
+    gone(&pid).await;
+}
+
+#[tokio::test]
+async fn the_time_limit_ends_even_what_ignores_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let command = Command {
+        time_limit: Duration::from_millis(300),
+        ..script("trap '' TERM; echo begun; while :; do sleep 0.1; done", directory.path(), &[])
+    };
+    let (output, exit) = run(command).await;
+    assert_eq!(output, "begun\n");
+    assert_eq!(exit, Exit { ending: Ending::TimedOut, code: None, signal: Some(9) });
+}
+
+#[tokio::test]
+async fn a_polite_command_may_clean_up_when_it_is_stopped() {
+    let directory = tempfile::tempdir().unwrap();
+    let command = Command {
+        time_limit: Duration::from_millis(300),
+        ..script("trap 'echo cleaned; exit 7' TERM; sleep 1000 & wait", directory.path(), &[])
+    };
+    let (output, exit) = run(command).await;
+    assert_eq!(output, "cleaned\n");
+    assert_eq!(exit, Exit { ending: Ending::TimedOut, code: Some(7), signal: None });
+}
+
+#[tokio::test]
+async fn what_a_command_leaves_in_the_background_ends_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let (output, exit) =
+        run(script("setsid sleep 1000 & echo $!; exit 3", directory.path(), &[])).await;
+    assert_eq!(exit, exited(3));
+    assert!(std::fs::metadata(format!("/proc/{}", output.trim())).is_err());
+}
+
+#[tokio::test]
+async fn many_commands_run_at_once() {
+    let spawner = spawner();
+    let directory = tempfile::tempdir().unwrap();
+    // Each waits for the others' files: none of them ends unless all of them run.
+    let mut commands = Vec::new();
+    for number in 0..8 {
+        let text = format!(
+            "touch {number}; until [ $(ls | wc -l) = 8 ]; do sleep 0.01; done; echo {number}"
+        );
+        let command = script(&text, directory.path(), &[directory.path()]);
+        commands.push(spawner.run(command).await.unwrap());
+    }
+    for (number, running) in commands.into_iter().enumerate() {
+        let (output, exit) = finish(running).await;
+        assert_eq!((String::from_utf8(output).unwrap(), exit), (format!("{number}\n"), SUCCESS));
+    }
+}
+
+#[tokio::test]
+async fn a_dead_spawner_is_started_again_and_commands_go_on() {
+    let spawner = spawner();
+    let directory = tempfile::tempdir().unwrap();
+    let mut running = spawner
+        .run(script(
+            "echo begun; until [ -e go ]; do sleep 0.01; done; echo on",
+            directory.path(),
+            &[],
+        ))
+        .await
+        .unwrap();
+    read_until(&mut running, "begun").await;
+    let first = spawner.id().unwrap();
+    let pid = rustix::process::Pid::from_raw(first.try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    gone(&first.to_string()).await;
+    let (output, exit) =
+        finish(spawner.run(script("echo again", directory.path(), &[])).await.unwrap()).await;
+    assert_eq!((output.as_slice(), exit), (b"again\n".as_slice(), SUCCESS));
+    assert_ne!(spawner.id().unwrap(), first);
+    std::fs::write(directory.path().join("go"), "").unwrap();
+    let (output, exit) = finish(running).await;
+    assert_eq!((output.as_slice(), exit), (b"on\n".as_slice(), SUCCESS));
+}
+
+#[tokio::test]
+async fn a_dead_watcher_takes_its_command_along() {
+    let spawner = spawner();
+    let directory = tempfile::tempdir().unwrap();
+    let mut running = spawner
+        .run(script("setsid sleep 1000 & echo $PPID $!; wait", directory.path(), &[]))
+        .await
+        .unwrap();
+    let output = read_until(&mut running, "\n").await;
+    let (watcher, orphan) = output.trim().split_once(' ').unwrap();
+    let pid = rustix::process::Pid::from_raw(watcher.parse().unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    let (_, exit) = finish(running).await;
+    assert_eq!(exit.ending, Ending::Lost);
+    gone(orphan).await;
+}
+
+#[tokio::test]
+async fn the_engines_death_ends_everything() {
+    // The engine is another process of this binary, so that it can die.
+    let directory = tempfile::tempdir().unwrap();
+    let mut engine = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "lifecycle::engine_process", "--nocapture"])
+        .env("ENGINE_DIRECTORY", directory.path())
+        .spawn()
+        .unwrap();
+    let written = directory.path().join("pids");
+    let pids = loop {
+        match std::fs::read_to_string(&written) {
+            Ok(pids) if pids.ends_with('\n') => break pids,
+            Ok(_) | Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
+    };
+    engine.kill().unwrap();
+    engine.wait().unwrap();
+    for pid in pids.split_whitespace() {
+        gone(pid).await;
+    }
+}
+
+#[tokio::test]
+async fn engine_process() {
+    let Some(directory) = std::env::var_os("ENGINE_DIRECTORY") else { return };
+    let directory = Path::new(&directory);
+    let spawner = spawner();
+    let tree = "setsid sleep 1000 & echo $PPID $$ $! > tmp; mv tmp pids; wait";
+    let running = spawner.run(script(tree, directory, &[directory])).await.unwrap();
+    let forever = finish(running).await;
+    panic!("the command ended: {forever:?}");
+}
