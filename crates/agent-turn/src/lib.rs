@@ -113,6 +113,11 @@ pub enum Input {
         output: String,
     },
     Interrupt,
+    /// In place of [`Input::Begin`]: the turn cannot be run. The message names what is missing
+    /// and the remedy.
+    Abandon {
+        message: String,
+    },
     /// [`Turn::deadline`] has passed.
     Tick,
 }
@@ -303,6 +308,7 @@ impl Turn {
             Input::ToolDelta { run, delta } => self.on_tool_delta(run, delta),
             Input::ToolFinished { run, body, output } => self.on_tool_finished(run, body, output),
             Input::Interrupt => self.interrupt(now),
+            Input::Abandon { message } => self.abandon(message),
             Input::Tick => self.on_tick(now),
         }
         Outputs::new(&mut self.queue)
@@ -318,6 +324,23 @@ impl Turn {
             }
             other => {
                 never!("a turn begins once");
+                self.phase = other;
+            }
+        }
+    }
+
+    fn abandon(&mut self, message: String) {
+        match std::mem::replace(&mut self.phase, Phase::Ended) {
+            Phase::Ready { input } => {
+                let source = input.source;
+                self.event(EventBody::TurnStarted { turn: self.turn.clone(), source });
+                for input in std::iter::once(input).chain(std::mem::take(&mut self.heard)) {
+                    self.user_message(input);
+                }
+                self.end(failed(message), None);
+            }
+            other => {
+                never!("abandoned after it began");
                 self.phase = other;
             }
         }

@@ -56,7 +56,7 @@ pub(crate) fn tools() -> Vec<ToolSpec> {
     ]
 }
 
-/// `begin`, `steer WORDS`, `interrupt`, `tick`; of model call or tool run `#N`: `text ..`,
+/// `begin`, `steer WORDS`, `interrupt`, `abandon WHY`, `tick`; of model call or tool run `#N`: `text ..`,
 /// `says ..`, `thinks ..`, `calls ID TOOL JSON`, `done`, `fails`, `fails after MS`, `refuses`,
 /// `too long`, `started`, `prints ..`, `finished ..`, `failed ..`.
 pub(crate) fn parse(line: &str) -> Input {
@@ -68,6 +68,7 @@ pub(crate) fn parse(line: &str) -> Input {
                 Input::Steer(UserInput { text: rest.to_owned(), source: InputSource::Spoken })
             }
             "interrupt" => Input::Interrupt,
+            "abandon" => Input::Abandon { message: rest.to_owned() },
             "tick" => Input::Tick,
             _ => panic!("not an input: {line}"),
         };

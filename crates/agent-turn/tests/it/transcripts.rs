@@ -717,3 +717,40 @@ fn too_long_leaves_out_the_oldest_part() {
 ",
     );
 }
+
+#[test]
+fn interrupt_before_the_beginning() {
+    check(
+        "
+> steer and this
+> interrupt
+  * turn started, Typed
+  record user: go
+  * + t-1 user: go
+  * = t-1 user: go
+  record user: and this
+  * + t-2 user: and this
+  * = t-2 user: and this
+  record developer: The user interrupted the work above before it was finished.
+  * turn interrupted
+  sync
+  ended interrupted, answer: -
+",
+    );
+}
+
+#[test]
+fn a_turn_that_cannot_be_run_fails_with_its_words_kept() {
+    check(
+        "
+> abandon /gone is no directory
+  * turn started, Typed
+  record user: go
+  * + t-1 user: go
+  * = t-1 user: go
+  * turn failed: /gone is no directory
+  sync
+  ended failed: /gone is no directory, answer: -
+",
+    );
+}

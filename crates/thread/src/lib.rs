@@ -1,0 +1,873 @@
+//! One thread: its history, the turn that runs, and the spoken conversation, behind one
+//! ordered inbox. Here the pure part ends: whoever drives this acts, and decides nothing.
+//!
+//! The driver owns models, tools, links, the log and the clock. It says what happened
+//! ([`Input`]) and when; the thread says what to do ([`Output`]) and when to come back
+//! ([`Thread::deadline`]).
+//!
+//! Invariants:
+//! * At most one turn and one conversation at a time; what comes for the next turn waits.
+//! * Words are never lost: they reach the running turn, or the next one.
+//! * Every request of a client is answered exactly once, at once.
+//! * Every handoff is answered exactly once while its conversation lives, however the work
+//!   ends; when words for the same work came too late for its turn, by the turn that takes them.
+//! * A completion that belongs to an earlier turn or conversation changes nothing.
+
+mod conversation;
+mod instructions;
+mod instructions_small;
+mod outputs;
+mod stop_words;
+
+use std::collections::VecDeque;
+
+use agent_turn::{Enforcement, Epoch, Limits, Permissions, Turn, UserInput};
+use protocol::{
+    EventBody, HandoffId, InputSource, Item, ItemBody, ItemId, ModelItem, ModelRequest,
+    RealtimeCommand, RealtimeNotice, Role, Speaker, Stage, ThreadId, ThreadSettings, ToolCall,
+    ToolSpec, TranscriptLine, TurnId, TurnStatus, Usage,
+};
+use realtime_session::{Answer, Delegation, DelegationKind, LinkEpoch, LinkNews, Session};
+use stdx::{Time, never};
+
+pub use crate::conversation::{ConversationId, Opening, Prompt, StartupContext};
+pub use crate::instructions::ProjectDoc;
+pub use crate::outputs::Outputs;
+
+/// Utterances that are kept for the next typed turn. Who talked more than this meanwhile is
+/// remembered by the newest of it.
+const MAX_SAID: usize = 40;
+
+/// What a thread starts from.
+#[derive(Debug)]
+pub struct Setup {
+    pub thread: ThreadId,
+    pub settings: ThreadSettings,
+    pub model: ModelSize,
+    /// What an earlier process recorded; every call in it is answered.
+    pub history: Vec<ModelItem>,
+    pub usage: Usage,
+    /// The name of the first turn.
+    pub next_turn: TurnId,
+}
+
+/// What the agent's model can take, which decides its instructions and limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ModelSize {
+    /// A coding agent by itself.
+    Full,
+    /// The bundled model.
+    Small,
+}
+
+/// Names a request of a client until it is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// What a turn is to know of the world, read when it starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Surroundings {
+    pub tools: Vec<ToolSpec>,
+    pub enforcement: Enforcement,
+    /// From the project's root down to the working directory.
+    pub project_docs: Vec<ProjectDoc>,
+    /// For people: `2026-11-23`.
+    pub date: String,
+    /// For the jitter of retries.
+    pub seed: u64,
+}
+
+/// What happened outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// The first input.
+    Open,
+    /// Words that start a turn, or join the one that runs.
+    StartTurn {
+        request: RequestId,
+        input: UserInput,
+    },
+    /// Words for the running turn, which must be `expected` if that is given.
+    Steer {
+        request: RequestId,
+        expected: Option<TurnId>,
+        input: UserInput,
+    },
+    /// Stop the running turn, which must be `expected` if that is given.
+    Interrupt {
+        request: RequestId,
+        expected: Option<TurnId>,
+    },
+    /// Answers [`Output::Prepare`]. `next_turn` names the turn after it.
+    Prepared {
+        turn: TurnId,
+        next_turn: TurnId,
+        /// The error is a sentence for people: why the turn cannot be run.
+        surroundings: Result<Surroundings, String>,
+    },
+    /// News of a model call or a tool of `turn`.
+    Turn {
+        turn: TurnId,
+        news: agent_turn::Input,
+    },
+    /// Opens a conversation; one that runs is closed first.
+    StartConversation(Opening),
+    StopConversation {
+        request: RequestId,
+    },
+    /// Text of the client for the voice model.
+    AppendText {
+        request: RequestId,
+        text: String,
+    },
+    /// The client's speaker has played this much of `item`.
+    Played {
+        item: ItemId,
+        upto: std::time::Duration,
+    },
+    Link {
+        conversation: ConversationId,
+        epoch: LinkEpoch,
+        news: LinkNews,
+    },
+    /// [`Thread::deadline`] has passed.
+    Tick,
+}
+
+/// What the driver should do next, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// The request was taken; `turn` is the turn it belongs to, if it is about one.
+    Accepted {
+        request: RequestId,
+        turn: Option<TurnId>,
+    },
+    Refused {
+        request: RequestId,
+        refusal: Refusal,
+    },
+    /// Read the surroundings, and report them as [`Input::Prepared`].
+    Prepare {
+        turn: TurnId,
+    },
+    /// The log's line for a turn that begins.
+    LogContext {
+        turn: TurnId,
+        realtime_active: bool,
+    },
+    CallModel {
+        turn: TurnId,
+        epoch: Epoch,
+        request: ModelRequest,
+    },
+    CancelModel {
+        turn: TurnId,
+        epoch: Epoch,
+    },
+    RunTool {
+        turn: TurnId,
+        run: Epoch,
+        call: ToolCall,
+    },
+    CancelTool {
+        turn: TurnId,
+        run: Epoch,
+    },
+    /// Write this to the log before what follows is done.
+    Record(ModelItem),
+    /// Make the log durable before what follows is done.
+    Sync,
+    /// Number it, write it to the log, and show it to subscribers.
+    Event(EventBody),
+    /// Dial, and report as [`Input::Link`].
+    Connect {
+        conversation: ConversationId,
+        epoch: LinkEpoch,
+    },
+    Send {
+        conversation: ConversationId,
+        command: RealtimeCommand,
+    },
+    Ping {
+        conversation: ConversationId,
+    },
+    /// Close the link politely, or stop dialing.
+    Disconnect {
+        conversation: ConversationId,
+    },
+}
+
+/// Why a client's request was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    NoTurn,
+    OtherTurn { running: TurnId },
+    NoConversation,
+}
+
+/// One thread. See the crate's documentation for what it promises.
+#[derive(Debug)]
+pub struct Thread {
+    id: ThreadId,
+    settings: ThreadSettings,
+    model: ModelSize,
+    work: Work,
+    next_turn: TurnId,
+    /// For the next turn.
+    waiting: VecDeque<UserInput>,
+    conversation: Option<Conversation>,
+    /// Said since the agent last heard from the conversation.
+    said: VecDeque<TranscriptLine>,
+    told: Told,
+    stopped: Stopped,
+    queue: VecDeque<Output>,
+}
+
+#[derive(Debug)]
+enum Work {
+    Idle { history: Vec<ModelItem>, usage: Usage },
+    Preparing { turn: TurnId, history: Vec<ModelItem>, usage: Usage, stop: Stop },
+    Running { turn: Box<Turn>, heard: Heard },
+}
+
+/// Whether the turn was interrupted before it began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    No,
+    Yes,
+}
+
+/// Whether the model has said anything in this turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    Nothing,
+    Something,
+}
+
+/// Whether the last thing that happened by voice was a stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stopped {
+    No,
+    ByVoice,
+}
+
+#[derive(Debug)]
+struct Conversation {
+    id: ConversationId,
+    session: Session,
+    spoken: u32,
+}
+
+/// What the model's context says already, so that only changes are told.
+#[derive(Debug, Default)]
+struct Told {
+    project_docs: Option<String>,
+    environment: Option<String>,
+    conversation: ConversationState,
+}
+
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+enum ConversationState {
+    #[default]
+    None,
+    Running(ConversationId),
+}
+
+impl Thread {
+    pub fn new(setup: Setup) -> Self {
+        let Setup { thread, settings, model, history, usage, next_turn } = setup;
+        Self {
+            id: thread,
+            settings,
+            model,
+            work: Work::Idle { history, usage },
+            next_turn,
+            waiting: VecDeque::new(),
+            conversation: None,
+            said: VecDeque::new(),
+            told: Told::default(),
+            stopped: Stopped::No,
+            queue: VecDeque::new(),
+        }
+    }
+
+    /// The turn that runs or is about to.
+    pub fn turn(&self) -> Option<&TurnId> {
+        match &self.work {
+            Work::Idle { .. } => None,
+            Work::Preparing { turn, .. } => Some(turn),
+            Work::Running { turn, .. } => Some(turn.id()),
+        }
+    }
+
+    /// When the driver must feed [`Input::Tick`], if nothing else happens first.
+    pub fn deadline(&self) -> Option<Time> {
+        let turn = match &self.work {
+            Work::Running { turn, .. } => turn.deadline(),
+            Work::Idle { .. } | Work::Preparing { .. } => None,
+        };
+        let session = self.conversation.as_ref().and_then(|it| it.session.deadline());
+        turn.into_iter().chain(session).min()
+    }
+
+    /// Advances the thread.
+    pub fn handle(&mut self, input: Input, now: Time) -> Outputs<'_> {
+        match input {
+            Input::Open => {
+                let settings = self.settings.clone();
+                self.event(EventBody::ThreadStarted { settings });
+            }
+            Input::StartTurn { request, input } => self.on_start_turn(request, input, now),
+            Input::Steer { request, expected, input } => {
+                self.on_steer(request, expected.as_ref(), input, now);
+            }
+            Input::Interrupt { request, expected } => match self.check_turn(expected.as_ref()) {
+                Ok(turn) => {
+                    self.queue.push_back(Output::Accepted { request, turn: Some(turn) });
+                    self.interrupt(now);
+                }
+                Err(refusal) => self.queue.push_back(Output::Refused { request, refusal }),
+            },
+            Input::Prepared { turn, next_turn, surroundings } => {
+                self.on_prepared(&turn, next_turn, surroundings, now);
+            }
+            Input::Turn { turn, news } => self.on_turn(&turn, news, now),
+            Input::StartConversation(opening) => self.on_start_conversation(opening, now),
+            Input::StopConversation { request } => {
+                self.for_conversation(request, realtime_session::Input::Stop, now);
+            }
+            Input::AppendText { request, text } => {
+                let input = realtime_session::Input::AppendText { text };
+                self.for_conversation(request, input, now);
+            }
+            Input::Played { item, upto } => {
+                self.drive_conversation(realtime_session::Input::Played { item, upto }, now);
+            }
+            Input::Link { conversation, epoch, news } => {
+                if self.conversation.as_ref().is_some_and(|it| it.id == conversation) {
+                    self.drive_conversation(realtime_session::Input::Link { epoch, news }, now);
+                }
+            }
+            Input::Tick => {
+                self.drive_turn(agent_turn::Input::Tick, now);
+                self.drive_conversation(realtime_session::Input::Tick, now);
+            }
+        }
+        Outputs::new(&mut self.queue)
+    }
+
+    // Words for the agent.
+
+    fn on_start_turn(&mut self, request: RequestId, input: UserInput, now: Time) {
+        self.mirror(&input, now);
+        let turn = self.take_words(input, now);
+        // An answer before news of the turn, so that the client knows whose news it is.
+        self.queue.push_front(Output::Accepted { request, turn: Some(turn) });
+    }
+
+    fn on_steer(
+        &mut self,
+        request: RequestId,
+        expected: Option<&TurnId>,
+        input: UserInput,
+        now: Time,
+    ) {
+        match self.check_turn(expected) {
+            Ok(turn) => {
+                self.queue.push_back(Output::Accepted { request, turn: Some(turn) });
+                self.mirror(&input, now);
+                self.take_words(input, now);
+            }
+            Err(refusal) => self.queue.push_back(Output::Refused { request, refusal }),
+        }
+    }
+
+    /// The turn that can still be steered or stopped.
+    fn check_turn(&self, expected: Option<&TurnId>) -> Result<TurnId, Refusal> {
+        let running = match &self.work {
+            Work::Idle { .. } => return Err(Refusal::NoTurn),
+            Work::Running { turn, .. } if turn.is_stopping() => return Err(Refusal::NoTurn),
+            Work::Running { turn, .. } => turn.id(),
+            Work::Preparing { turn, .. } => turn,
+        };
+        if expected.is_some_and(|expected| expected != running) {
+            return Err(Refusal::OtherTurn { running: running.clone() });
+        }
+        Ok(running.clone())
+    }
+
+    /// The turn that takes them.
+    fn take_words(&mut self, input: UserInput, now: Time) -> TurnId {
+        match &self.work {
+            Work::Idle { .. } => {
+                self.waiting.push_back(input);
+                self.prepare()
+            }
+            Work::Preparing { turn, .. } => {
+                self.waiting.push_back(input);
+                turn.clone()
+            }
+            Work::Running { turn, .. } if turn.is_stopping() => {
+                self.waiting.push_back(input);
+                self.next_turn.clone()
+            }
+            Work::Running { turn, .. } => {
+                let turn = turn.id().clone();
+                self.drive_turn(agent_turn::Input::Steer(input), now);
+                turn
+            }
+        }
+    }
+
+    /// From idle to a turn that takes everything that waits.
+    fn prepare(&mut self) -> TurnId {
+        let turn = self.next_turn.clone();
+        match std::mem::replace(&mut self.work, idle()) {
+            Work::Idle { history, usage } => {
+                self.work = Work::Preparing { turn: turn.clone(), history, usage, stop: Stop::No };
+                self.queue.push_back(Output::Prepare { turn: turn.clone() });
+            }
+            busy @ (Work::Preparing { .. } | Work::Running { .. }) => {
+                never!("prepared a turn beside another");
+                self.work = busy;
+            }
+        }
+        turn
+    }
+
+    fn interrupt(&mut self, now: Time) {
+        match &mut self.work {
+            Work::Idle { .. } => (),
+            Work::Preparing { stop, .. } => *stop = Stop::Yes,
+            Work::Running { .. } => self.drive_turn(agent_turn::Input::Interrupt, now),
+        }
+    }
+
+    // The turn.
+
+    fn on_prepared(
+        &mut self,
+        wanted: &TurnId,
+        next_turn: TurnId,
+        surroundings: Result<Surroundings, String>,
+        now: Time,
+    ) {
+        let (id, history, usage, stop) = match std::mem::replace(&mut self.work, idle()) {
+            Work::Preparing { turn, history, usage, stop } if turn == *wanted => {
+                (turn, history, usage, stop)
+            }
+            other => {
+                never!("prepared a turn that nobody waits for");
+                self.work = other;
+                return;
+            }
+        };
+        self.next_turn = next_turn;
+        let mut inputs = std::mem::take(&mut self.waiting).into_iter();
+        let Some(input) = inputs.next() else {
+            never!("a turn without words");
+            self.work = Work::Idle { history, usage };
+            return;
+        };
+        let realtime_active = self.conversation.is_some();
+        self.queue.push_back(Output::LogContext { turn: id.clone(), realtime_active });
+        let (begin, surroundings) = match (surroundings, stop) {
+            (Err(message), _) => (agent_turn::Input::Abandon { message }, nothing()),
+            (Ok(surroundings), Stop::Yes) => (agent_turn::Input::Interrupt, surroundings),
+            (Ok(surroundings), Stop::No) => (agent_turn::Input::Begin, surroundings),
+        };
+        let mut history = history;
+        for text in self.news(input.source, &surroundings) {
+            let note = ModelItem::Message { role: Role::Developer, text };
+            history.push(note.clone());
+            self.queue.push_back(Output::Record(note));
+        }
+        let turn = Turn::new(agent_turn::Setup {
+            turn: id,
+            input,
+            instructions: self.instructions(),
+            history,
+            tools: surroundings.tools,
+            permissions: Permissions {
+                approval: self.settings.approval_policy,
+                sandbox: self.settings.sandbox.clone(),
+                enforcement: surroundings.enforcement,
+            },
+            limits: self.limits(),
+            cache_key: self.id.to_string(),
+            usage,
+            seed: surroundings.seed,
+        });
+        self.work = Work::Running { turn: Box::new(turn), heard: Heard::Nothing };
+        // Heard before it begins, so that the first model call has them all.
+        for input in inputs {
+            self.drive_turn(agent_turn::Input::Steer(input), now);
+        }
+        self.drive_turn(begin, now);
+    }
+
+    fn instructions(&self) -> String {
+        match self.model {
+            ModelSize::Full => instructions::full(&self.settings),
+            ModelSize::Small => instructions_small::small(&self.settings),
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        match self.model {
+            ModelSize::Full => Limits::full(),
+            ModelSize::Small => {
+                Limits { nudge: Some(instructions_small::NUDGE.to_owned()), ..Limits::small() }
+            }
+        }
+    }
+
+    /// What changed since the model was last told. The small model is told nothing of it:
+    /// it would read half a minute.
+    fn news(&mut self, source: InputSource, surroundings: &Surroundings) -> Vec<String> {
+        let said: Vec<TranscriptLine> = std::mem::take(&mut self.said).into();
+        match self.model {
+            ModelSize::Small => return Vec::new(),
+            ModelSize::Full => (),
+        }
+        let mut news = Vec::new();
+        let docs = instructions::project_docs(&surroundings.project_docs);
+        if docs.is_some() && docs != self.told.project_docs {
+            news.extend(docs.clone());
+            self.told.project_docs = docs;
+        }
+        let environment = instructions::environment(&self.settings, &surroundings.date);
+        if self.told.environment.as_ref() != Some(&environment) {
+            news.push(environment.clone());
+            self.told.environment = Some(environment);
+        }
+        news.extend(self.conversation_news());
+        match source {
+            // A handoff brings what was said with it.
+            InputSource::Spoken => (),
+            InputSource::Typed if said.is_empty() => (),
+            InputSource::Typed => {
+                let lines: Vec<String> = said.iter().map(named).collect();
+                news.push(format!(
+                    "Said aloud in the conversation since you last heard of it:\n{}",
+                    lines.join("\n")
+                ));
+            }
+        }
+        news
+    }
+
+    fn conversation_news(&mut self) -> Vec<String> {
+        let now = match &self.conversation {
+            Some(conversation) => ConversationState::Running(conversation.id.clone()),
+            None => ConversationState::None,
+        };
+        let before = std::mem::replace(&mut self.told.conversation, now.clone());
+        let started = || instructions::CONVERSATION_STARTED.to_owned();
+        match (before, now) {
+            (ConversationState::None, ConversationState::None) => Vec::new(),
+            (ConversationState::None, ConversationState::Running(_)) => vec![started()],
+            (ConversationState::Running(_), ConversationState::None) => {
+                vec![instructions::conversation_ended("inactive")]
+            }
+            (ConversationState::Running(before), ConversationState::Running(now)) => {
+                if before == now {
+                    Vec::new()
+                } else {
+                    vec![instructions::conversation_ended("replaced"), started()]
+                }
+            }
+        }
+    }
+
+    fn on_turn(&mut self, wanted: &TurnId, news: agent_turn::Input, now: Time) {
+        let Work::Running { turn, heard } = &mut self.work else { return };
+        if turn.id() != wanted {
+            return;
+        }
+        if *heard == Heard::Nothing && is_first_token(&news) {
+            *heard = Heard::Something;
+            self.stage(Stage::FirstToken);
+        }
+        self.drive_turn(news, now);
+    }
+
+    fn drive_turn(&mut self, input: agent_turn::Input, now: Time) {
+        let Work::Running { turn, .. } = &mut self.work else { return };
+        let id = turn.id().clone();
+        let outputs: Vec<agent_turn::Output> = turn.handle(input, now).collect();
+        for output in outputs {
+            let turn = id.clone();
+            let output = match output {
+                agent_turn::Output::CallModel { epoch, request } => {
+                    Output::CallModel { turn, epoch, request }
+                }
+                agent_turn::Output::CancelModel { epoch } => Output::CancelModel { turn, epoch },
+                agent_turn::Output::RunTool { run, item: _, call } => {
+                    Output::RunTool { turn, run, call }
+                }
+                agent_turn::Output::CancelTool { run } => Output::CancelTool { turn, run },
+                agent_turn::Output::Record(item) => Output::Record(item),
+                agent_turn::Output::Sync => Output::Sync,
+                agent_turn::Output::Event(event) => Output::Event(event),
+                agent_turn::Output::Progress { text } => {
+                    if let Some(handoff) = self.active_handoff() {
+                        let input = realtime_session::Input::Progress { handoff, text };
+                        self.drive_conversation(input, now);
+                    }
+                    continue;
+                }
+                agent_turn::Output::Ended { status, answer, unheard } => {
+                    self.on_turn_ended(status, answer, unheard, now);
+                    continue;
+                }
+            };
+            self.queue.push_back(output);
+        }
+    }
+
+    fn on_turn_ended(
+        &mut self,
+        status: TurnStatus,
+        answer: Option<String>,
+        unheard: Vec<UserInput>,
+        now: Time,
+    ) {
+        match std::mem::replace(&mut self.work, idle()) {
+            Work::Running { turn, heard: _ } => {
+                let usage = turn.usage();
+                self.work = Work::Idle { history: turn.into_history(), usage };
+            }
+            other @ (Work::Idle { .. } | Work::Preparing { .. }) => {
+                never!("a turn ended that did not run");
+                self.work = other;
+            }
+        }
+        self.stage(Stage::AgentDone);
+        for input in unheard.into_iter().rev() {
+            self.waiting.push_front(input);
+        }
+        let goes_on = self.waiting.iter().any(|input| input.source == InputSource::Spoken);
+        if let Some(handoff) = self.active_handoff()
+            && !goes_on
+        {
+            let answer = match (status, answer) {
+                (TurnStatus::Completed, Some(text)) => Answer::Message(text),
+                (TurnStatus::Completed | TurnStatus::InProgress, _) => Answer::Nothing,
+                (TurnStatus::Interrupted, _) => Answer::Interrupted,
+                (TurnStatus::Failed(failure), _) => Answer::Failed(failure.message),
+            };
+            self.drive_conversation(realtime_session::Input::Answer { handoff, answer }, now);
+        }
+        if !self.waiting.is_empty() {
+            self.prepare();
+        }
+    }
+
+    // The conversation.
+
+    fn on_start_conversation(&mut self, opening: Opening, now: Time) {
+        self.drive_conversation(realtime_session::Input::Stop, now);
+        let id = opening.conversation.clone();
+        let settings = conversation::settings(opening, self.history());
+        self.conversation = Some(Conversation { id, session: Session::new(settings), spoken: 0 });
+        self.drive_conversation(realtime_session::Input::Start, now);
+    }
+
+    fn history(&self) -> &[ModelItem] {
+        match &self.work {
+            Work::Idle { history, .. } | Work::Preparing { history, .. } => history,
+            Work::Running { turn, .. } => turn.history(),
+        }
+    }
+
+    fn for_conversation(&mut self, request: RequestId, input: realtime_session::Input, now: Time) {
+        if self.conversation.is_some() {
+            self.queue.push_back(Output::Accepted { request, turn: None });
+            self.drive_conversation(input, now);
+        } else {
+            let refusal = Refusal::NoConversation;
+            self.queue.push_back(Output::Refused { request, refusal });
+        }
+    }
+
+    fn drive_conversation(&mut self, input: realtime_session::Input, now: Time) {
+        let Some(conversation) = &mut self.conversation else { return };
+        let id = conversation.id.clone();
+        let outputs: Vec<realtime_session::Output> =
+            conversation.session.handle(input, now).collect();
+        for output in outputs {
+            let conversation = id.clone();
+            let output = match output {
+                realtime_session::Output::Connect { link } => {
+                    Output::Connect { conversation, epoch: link }
+                }
+                realtime_session::Output::Send(command) => Output::Send { conversation, command },
+                realtime_session::Output::Ping => Output::Ping { conversation },
+                realtime_session::Output::Disconnect => Output::Disconnect { conversation },
+                realtime_session::Output::Play { item, pcm } => {
+                    Output::Event(EventBody::Realtime(RealtimeNotice::Audio { item, pcm }))
+                }
+                // Clients own the speakers; the notices of speech and of the end tell them.
+                realtime_session::Output::StopPlayback => continue,
+                realtime_session::Output::Delegate(delegation) => {
+                    self.on_delegation(delegation, now);
+                    continue;
+                }
+                realtime_session::Output::Spoken { item: _, speaker, text } => {
+                    self.on_spoken(speaker, text, now);
+                    continue;
+                }
+                realtime_session::Output::Notice(notice) => {
+                    Output::Event(EventBody::Realtime(notice))
+                }
+                realtime_session::Output::Warning { message } => {
+                    Output::Event(EventBody::Warning { message })
+                }
+                realtime_session::Output::Ended => {
+                    self.conversation = None;
+                    continue;
+                }
+            };
+            self.queue.push_back(output);
+        }
+    }
+
+    fn on_spoken(&mut self, speaker: Speaker, text: String, now: Time) {
+        let turn = self.turn().cloned().unwrap_or_else(|| TurnId::new(self.id.as_str()));
+        if let Some(Conversation { id, spoken, .. }) = &mut self.conversation {
+            *spoken += 1;
+            let id = ItemId::new(format!("{}-{spoken}", id.0));
+            let item = Item { id, body: ItemBody::Spoken { speaker, text: text.clone() } };
+            self.event(EventBody::ItemStarted { turn: turn.clone(), item: item.clone() });
+            self.event(EventBody::ItemCompleted { turn, item });
+        }
+        if self.said.len() == MAX_SAID {
+            self.said.pop_front();
+        }
+        // A voice model need not hand over a stop; it is obeyed all the same.
+        let stops = speaker == Speaker::User && stop_words::is_stop(&text);
+        self.said.push_back(TranscriptLine { speaker, text });
+        if stops && self.turn().is_some() {
+            self.stopped = Stopped::ByVoice;
+            self.interrupt(now);
+        }
+    }
+
+    fn on_delegation(&mut self, delegation: Delegation, now: Time) {
+        self.said.clear();
+        let text = match self.model {
+            ModelSize::Full => delegation.text(),
+            ModelSize::Small => last_words(&delegation),
+        };
+        if stop_words::is_stop(&last_words(&delegation)) {
+            return self.on_stop(delegation, now);
+        }
+        self.stopped = Stopped::No;
+        self.take_words(UserInput { text, source: InputSource::Spoken }, now);
+    }
+
+    fn on_stop(&mut self, delegation: Delegation, now: Time) {
+        let stopped = std::mem::replace(&mut self.stopped, Stopped::ByVoice);
+        if self.turn().is_some() {
+            // Its end answers the handoff.
+            return self.interrupt(now);
+        }
+        match delegation.kind {
+            // Answered already.
+            DelegationKind::Steer => (),
+            DelegationKind::Start => {
+                let text = match stopped {
+                    Stopped::ByVoice => "Stopped.",
+                    Stopped::No => "Nothing is running.",
+                };
+                let answer = Answer::Message(text.to_owned());
+                let handoff = delegation.handoff;
+                self.drive_conversation(realtime_session::Input::Answer { handoff, answer }, now);
+            }
+        }
+    }
+
+    /// What was typed, for the voice model to know.
+    fn mirror(&mut self, input: &UserInput, now: Time) {
+        match input.source {
+            InputSource::Spoken => (),
+            InputSource::Typed => {
+                let text = input.text.clone();
+                self.drive_conversation(realtime_session::Input::MirrorText { text }, now);
+            }
+        }
+    }
+
+    fn active_handoff(&self) -> Option<HandoffId> {
+        self.conversation.as_ref()?.session.active_handoff().cloned()
+    }
+
+    /// Stages belong to spoken requests.
+    fn stage(&mut self, stage: Stage) {
+        if self.active_handoff().is_some() {
+            self.event(EventBody::Realtime(RealtimeNotice::Stage { stage }));
+        }
+    }
+
+    fn event(&mut self, event: EventBody) {
+        self.queue.push_back(Output::Event(event));
+    }
+}
+
+/// The request alone, as it was spoken: a small model takes what was said around it for a
+/// part of it.
+fn last_words(delegation: &Delegation) -> String {
+    let line = delegation.transcript.iter().rev().find(|line| line.speaker == Speaker::User);
+    match line {
+        _ if !delegation.input.trim().is_empty() => delegation.input.trim().to_owned(),
+        Some(line) => line.text.trim().to_owned(),
+        None => String::new(),
+    }
+}
+
+fn named(line: &TranscriptLine) -> String {
+    let TranscriptLine { speaker, text } = line;
+    match speaker {
+        Speaker::User => format!("user: {text}"),
+        Speaker::Assistant => format!("voice: {text}"),
+    }
+}
+
+fn is_first_token(news: &agent_turn::Input) -> bool {
+    match news {
+        agent_turn::Input::Model { event, .. } => match event {
+            protocol::ModelEvent::TextDelta { .. }
+            | protocol::ModelEvent::Message { .. }
+            | protocol::ModelEvent::ToolCall(_) => true,
+            protocol::ModelEvent::ReasoningDelta { .. }
+            | protocol::ModelEvent::Reasoning { .. }
+            | protocol::ModelEvent::Completed { .. } => false,
+        },
+        agent_turn::Input::Begin
+        | agent_turn::Input::Steer(_)
+        | agent_turn::Input::ModelFailed { .. }
+        | agent_turn::Input::ToolStarted { .. }
+        | agent_turn::Input::ToolDelta { .. }
+        | agent_turn::Input::ToolFinished { .. }
+        | agent_turn::Input::Interrupt
+        | agent_turn::Input::Abandon { .. }
+        | agent_turn::Input::Tick => false,
+    }
+}
+
+/// Stands in while the real work is taken out of its place.
+fn idle() -> Work {
+    Work::Idle { history: Vec::new(), usage: Usage::default() }
+}
+
+/// For a turn that cannot be run.
+fn nothing() -> Surroundings {
+    Surroundings {
+        tools: Vec::new(),
+        enforcement: Enforcement::Sandboxed,
+        project_docs: Vec::new(),
+        date: String::new(),
+        seed: 0,
+    }
+}

@@ -1,0 +1,38 @@
+//! The queue of things the driver still owes the thread.
+
+use std::collections::VecDeque;
+use std::collections::vec_deque::Drain;
+
+use crate::Output;
+
+/// Outputs of one [`handle`](crate::Thread::handle) call, in order.
+///
+/// They borrow the thread, so the compiler refuses a second input before the first one's
+/// outputs were carried out.
+#[derive(Debug)]
+#[must_use = "outputs that are not carried out are lost"]
+pub struct Outputs<'a>(Drain<'a, Output>);
+
+impl<'a> Outputs<'a> {
+    pub(crate) fn new(queue: &'a mut VecDeque<Output>) -> Self {
+        Self(queue.drain(..))
+    }
+}
+
+impl Iterator for Outputs<'_> {
+    type Item = Output;
+
+    fn next(&mut self) -> Option<Output> {
+        self.0.next()
+    }
+}
+
+impl Drop for Outputs<'_> {
+    fn drop(&mut self) {
+        debug_assert!(self.0.len() == 0 || panicking(), "outputs dropped: {self:?}");
+    }
+}
+
+fn panicking() -> bool {
+    std::thread::panicking()
+}
