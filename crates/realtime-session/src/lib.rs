@@ -371,8 +371,11 @@ impl Session {
                 self.on_delta(Speaker::User, item.as_ref(), delta);
             }
             RealtimeEvent::InputTranscript { item, text } => {
-                self.on_final(Speaker::User, item.as_ref(), &text);
-                self.stage(Stage::Transcribed);
+                let finished = self.transcript.finish(Speaker::User, item.as_ref(), &text);
+                if finished.is_some() {
+                    self.tell(finished);
+                    self.stage(Stage::Transcribed);
+                }
             }
             RealtimeEvent::InputTranscriptFailed { item, message } => {
                 let finished = self.transcript.fail(Speaker::User, item.as_ref());
@@ -391,7 +394,8 @@ impl Session {
             }
             RealtimeEvent::OutputTranscript { item, text } => {
                 if !self.playback.is_muted() {
-                    self.on_final(Speaker::Assistant, item.as_ref(), &text);
+                    let finished = self.transcript.finish(Speaker::Assistant, item.as_ref(), &text);
+                    self.tell(finished);
                 }
             }
             RealtimeEvent::Audio { item, pcm } => self.on_audio(item, pcm, now),
@@ -475,11 +479,6 @@ impl Session {
         if heard.fresh {
             self.notify(RealtimeNotice::TranscriptDelta { speaker, delta });
         }
-    }
-
-    fn on_final(&mut self, speaker: Speaker, item: Option<&ItemId>, text: &str) {
-        let finished = self.transcript.finish(speaker, item, text);
-        self.tell(finished);
     }
 
     /// What the model was saying ends here.

@@ -1,1 +1,7 @@
 //! All integration tests of this crate; one binary.
+
+#![allow(clippy::unwrap_used, reason = "a test that breaks should break")]
+
+mod conversation;
+mod script;
+mod world;
