@@ -66,17 +66,20 @@ impl Client {
         }
     }
 
-    /// Writes down one utterance of at most 30 s: 16 kHz, `vocabulary` the names that are
-    /// likely to be heard.
+    /// Writes down one utterance at 16 kHz.
     pub async fn transcribe(
         &self,
         samples: &[i16],
-        vocabulary: Vec<String>,
+        options: TranscribeOptions,
     ) -> Result<Transcript, Error> {
-        let mut call = self.call(Job::Transcribe { vocabulary }, pcm_to_bytes(samples));
+        let TranscribeOptions { language, vocabulary } = options;
+        let job = Job::Transcribe { language, vocabulary };
+        let mut call = self.call(job, pcm_to_bytes(samples));
         loop {
             match call.next().await {
-                Some(Ok((Reply::Transcript { text }, _))) => return Ok(Transcript { text }),
+                Some(Ok((Reply::Transcript { text, log_probability, no_speech }, _))) => {
+                    return Ok(Transcript { text, log_probability, no_speech });
+                }
                 Some(Ok((Reply::Loading { .. }, _))) => {}
                 Some(Ok((reply, _))) => return Err(unexpected(&reply)),
                 Some(Err(error)) => return Err(error),
@@ -88,6 +91,20 @@ impl Client {
     /// Speaks `text`, a sentence at a time, at `speed` times the voice's own rate.
     pub fn synthesize(&self, text: String, speed: f32) -> Speech {
         Speech { call: self.call(Job::Synthesize { text, speed }, Bytes::new()) }
+    }
+
+    /// Computes what the requests of a thread have in common (instructions, tools), so that
+    /// the first one is answered as fast as the others. `request` needs no input.
+    pub async fn prepare(&self, request: ModelRequest) -> Result<(), Error> {
+        let mut call = self.call(Job::Prepare { request: request.into() }, Bytes::new());
+        loop {
+            match call.next().await {
+                Some(Ok((Reply::Loading { .. }, _))) => {}
+                Some(Ok((reply, _))) => return Err(unexpected(&reply)),
+                Some(Err(error)) => return Err(error),
+                None => return Ok(()),
+            }
+        }
     }
 
     /// Loads models before they are needed, in this order.
@@ -151,11 +168,38 @@ impl VadStream {
     }
 }
 
-/// What was heard.
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TranscribeOptions {
+    /// A two-letter code.
+    pub language: String,
+    /// Names that are likely to be heard, as running text. It does harm where the talk is of
+    /// something else, so empty is the default.
+    pub vocabulary: String,
+}
+
+impl Default for TranscribeOptions {
+    fn default() -> Self {
+        Self { language: "en".to_owned(), vocabulary: String::new() }
+    }
+}
+
+/// What was heard.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Transcript {
     /// Empty when nothing was said.
     pub text: String,
+    /// Mean natural logarithm of the words' probabilities: above -0.5 is sure, below -1 a guess.
+    pub log_probability: f32,
+    /// The model's estimate, 0 to 1, that nobody spoke.
+    pub no_speech: f32,
+}
+
+/// One sentence of [`Speech`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sentence {
+    pub text: String,
+    /// 24 kHz.
+    pub pcm: Vec<i16>,
 }
 
 /// Speech on its way.
@@ -165,11 +209,13 @@ pub struct Speech {
 }
 
 impl Speech {
-    /// The next piece of sound, 24 kHz; `None` at the end. Reading slowly makes the host wait.
-    pub async fn next(&mut self) -> Option<Result<Vec<i16>, Error>> {
+    /// The next sentence; `None` at the end. Reading slowly makes the host wait.
+    pub async fn next(&mut self) -> Option<Result<Sentence, Error>> {
         loop {
             match self.call.next().await? {
-                Ok((Reply::Sound, payload)) => return Some(Ok(pcm_from_bytes(&payload))),
+                Ok((Reply::Sound { text }, payload)) => {
+                    return Some(Ok(Sentence { text, pcm: pcm_from_bytes(&payload) }));
+                }
                 Ok((Reply::Loading { .. }, _)) => {}
                 Ok((reply, _)) => return Some(Err(unexpected(&reply))),
                 Err(error) => return Some(Err(error)),

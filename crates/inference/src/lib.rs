@@ -10,13 +10,18 @@
 //! * Dropping a call, or the process that made it, ends its work in the host.
 //! * A crash of the host is an error of the calls that ran, and nothing to the next.
 
+mod agent;
 mod client;
 mod error;
+mod host;
 mod options;
+mod scheduler;
 mod wire;
 
 pub use crate::client::{
-    Client, Generation, HostCommand, Loading, Speech, Transcript, VadStream, WarmUp,
+    Client, Generation, HostCommand, Loading, Sentence, Speech, TranscribeOptions, Transcript,
+    VadStream, WarmUp,
 };
 pub use crate::error::Error;
+pub use crate::host::host_main;
 pub use crate::options::{HostOptions, Model, ModelFiles, default_runtime_dir};

@@ -39,6 +39,16 @@ pub struct ModelFiles {
     pub speech: PathBuf,
 }
 
+impl ModelFiles {
+    /// Where `duet models fetch` puts them below the models' folder.
+    pub fn beneath(models: &Path) -> Self {
+        Self {
+            agent: models.join("agent/qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"),
+            speech: models.to_owned(),
+        }
+    }
+}
+
 /// One of the models of the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -14,6 +14,10 @@ pub(crate) enum Job {
     WarmUp {
         models: Vec<Model>,
     },
+    /// Computes what is common to the requests of a thread, before the first one comes.
+    Prepare {
+        request: WireRequest,
+    },
     Generate {
         request: WireRequest,
     },
@@ -23,8 +27,8 @@ pub(crate) enum Job {
     EndOfTurn,
     /// The payload is 16 kHz PCM16.
     Transcribe {
-        /// Words that are likely to be heard: names from the repository.
-        vocabulary: Vec<String>,
+        language: String,
+        vocabulary: String,
     },
     Synthesize {
         text: String,

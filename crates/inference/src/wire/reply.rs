@@ -40,9 +40,13 @@ pub(crate) enum Reply {
     },
     Transcript {
         text: String,
+        log_probability: f32,
+        no_speech: f32,
     },
-    /// The payload is 24 kHz PCM16.
-    Sound,
+    /// One sentence: the payload is 24 kHz PCM16.
+    Sound {
+        text: String,
+    },
     Done,
     Failed {
         failure: Failure,
@@ -100,7 +104,7 @@ impl Reply {
             | Self::Probabilities
             | Self::EndOfTurn { .. }
             | Self::Transcript { .. }
-            | Self::Sound
+            | Self::Sound { .. }
             | Self::Done
             | Self::Failed { .. } => None,
         }

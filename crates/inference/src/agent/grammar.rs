@@ -1,0 +1,303 @@
+//! What the agent's model may write, built from the tools of a request.
+//!
+//! A reply is one JSON object: a call of a tool, or the final message as a call of `answer`.
+//!
+//! ```text
+//! {"name": "read_file", "arguments": {"path": "src/lib.rs"}}
+//! {"name": "answer", "arguments": {"text": "One test fails: total_of_nothing."}}
+//! ```
+//!
+//! A text without a bound is a file's content. Small models lose line breaks and quotes when
+//! they write code inside JSON, so it stands in a code block behind the object instead:
+//!
+//! ````text
+//! {"name": "write_file", "arguments": {"path": "a.py"}}
+//! ```
+//! print("hello")
+//! ```
+//! ````
+//!
+//! The grammar is a program for the [`super::matcher`], which llama.cpp's own grammars were
+//! given up for: those abort the process on inputs they did not expect, cannot count
+//! characters cheaply, and mask 150 000 tokens where one byte comparison is enough.
+
+use protocol::{Property, Schema, ToolChoice, ToolSpec};
+
+/// The call that stands for the final message.
+pub(crate) const ANSWER: &str = "answer";
+pub(crate) const ANSWER_TEXT: &str = "text";
+
+/// Spoken answers are a few sentences; this is a page.
+const MAX_ANSWER_CHARS: u32 = 1_200;
+/// Of an inline text whose schema says nothing, where a code block cannot stand.
+const MAX_INLINE_CHARS: u32 = 400;
+const MAX_LIST: u32 = 16;
+
+/// A block opens on the line after the object.
+pub(super) const BLOCK_OPENS: &str = "\n```\n";
+/// A block may end where this was just written.
+pub(super) const BLOCK_CLOSES: &[u8] = b"\n```";
+
+/// One step of the program. Addresses are indices into [`Grammar::program`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    Byte(u8),
+    /// Goes on at each of these.
+    Fork(Vec<usize>),
+    Jump(usize),
+    /// Characters of a JSON string, without its quotes.
+    Text {
+        max_chars: u32,
+    },
+    Integer {
+        min: i64,
+        max: i64,
+    },
+    /// Goes to `again` fewer than `most` times, then only past itself.
+    Repeat {
+        again: usize,
+        most: u32,
+    },
+    /// The lines of a block. Must be followed by `End`.
+    Block,
+    End,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Grammar {
+    program: Vec<Step>,
+}
+
+/// Calls that may not be made again: their results are already in the context.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Spent {
+    /// Names of tools that are not offered at all.
+    pub(crate) tools: Vec<String>,
+    /// The tool, its only argument, and a value that is not offered.
+    pub(crate) choices: Vec<(String, String, String)>,
+}
+
+impl Grammar {
+    /// `None` where nothing may be said: a tool is required and there is none to call.
+    pub(crate) fn of_reply(tools: &[ToolSpec], choice: ToolChoice, spent: &Spent) -> Option<Self> {
+        let mut replies: Vec<Vec<Part>> = match choice {
+            ToolChoice::Auto | ToolChoice::Required => {
+                tools.iter().filter_map(|tool| call(tool, spent)).collect()
+            }
+            ToolChoice::None => Vec::new(),
+        };
+        match choice {
+            ToolChoice::Auto | ToolChoice::None => replies.push(answer()),
+            ToolChoice::Required => {}
+        }
+        if replies.is_empty() {
+            return None;
+        }
+        let mut program = Vec::new();
+        emit(&Part::OneOf(replies), &mut program);
+        program.push(Step::End);
+        Some(Self { program })
+    }
+
+    pub(super) fn step(&self, at: usize) -> &Step {
+        // Every address was made by `emit`; a wrong one would end the reply, not the process.
+        self.program.get(at).unwrap_or(&Step::End)
+    }
+}
+
+/// The property that is written as a block: the last required text without a bound.
+pub(crate) fn block_property(tool: &ToolSpec) -> Option<&Property> {
+    tool.parameters
+        .iter()
+        .rfind(|it| it.required && matches!(it.schema, Schema::Text { max_chars: None }))
+}
+
+/// A grammar before it is laid out as a program.
+enum Part {
+    Literal(Vec<u8>),
+    Text(u32),
+    Integer(i64, i64),
+    OneOf(Vec<Vec<Part>>),
+    Maybe(Vec<Part>),
+    /// `head (tail)*`, at most this often.
+    Many {
+        head: Vec<Part>,
+        tail: Vec<Part>,
+        most: u32,
+    },
+    Block,
+}
+
+fn answer() -> Vec<Part> {
+    vec![
+        literal(&format!(r#"{{"name": "{ANSWER}", "arguments": {{"{ANSWER_TEXT}": ""#)),
+        Part::Text(MAX_ANSWER_CHARS),
+        literal(r#""}}"#),
+    ]
+}
+
+/// `None` for a tool that is spent or that nothing can be passed to.
+fn call(tool: &ToolSpec, spent: &Spent) -> Option<Vec<Part>> {
+    if spent.tools.contains(&tool.name) {
+        return None;
+    }
+    let block = block_property(tool);
+    let inline: Vec<&Property> = tool
+        .parameters
+        .iter()
+        .filter(|it| block.is_none_or(|block| !std::ptr::eq(*it, block)))
+        .collect();
+    let mut parts = vec![literal(&format!(r#"{{"name": {}, "arguments": "#, json(&tool.name)))];
+    parts.extend(object(&inline, &|property, option| {
+        let refused = |(name, argument, value): &(String, String, String)| {
+            *name == tool.name && *argument == property.name && value == option
+        };
+        !spent.choices.iter().any(refused)
+    })?);
+    parts.push(literal("}"));
+    if block.is_some() {
+        parts.push(literal(BLOCK_OPENS));
+        parts.push(Part::Block);
+    }
+    Some(parts)
+}
+
+type Offered<'a> = &'a dyn Fn(&Property, &str) -> bool;
+
+/// Properties in their order; `None` when a required one can have no value.
+fn object(properties: &[&Property], offered: Offered<'_>) -> Option<Vec<Part>> {
+    // Whether a comma is due depends on what came before, so each alternative starts with the
+    // first property that it has: after that one, commas are simple.
+    let first_required = properties.iter().position(|it| it.required);
+    let mut alternatives = Vec::new();
+    for (at, first) in properties.iter().enumerate() {
+        if first_required.is_some_and(|required| at > required) {
+            break;
+        }
+        let Some(mut parts) = field(first, offered) else {
+            if first.required {
+                return None;
+            }
+            continue;
+        };
+        for later in &properties[at + 1..] {
+            match (field(later, offered), later.required) {
+                (Some(field), required) => {
+                    let mut with_comma = vec![literal(", ")];
+                    with_comma.extend(field);
+                    if required {
+                        parts.extend(with_comma);
+                    } else {
+                        parts.push(Part::Maybe(with_comma));
+                    }
+                }
+                (None, true) => return None,
+                (None, false) => {}
+            }
+        }
+        alternatives.push(parts);
+    }
+    if first_required.is_none() {
+        alternatives.push(Vec::new());
+    }
+    Some(vec![literal("{"), Part::OneOf(alternatives), literal("}")])
+}
+
+fn field(property: &Property, offered: Offered<'_>) -> Option<Vec<Part>> {
+    let mut parts = vec![literal(&format!("{}: ", json(&property.name)))];
+    let schema = match &property.schema {
+        Schema::Choice(options) => {
+            let options: Vec<String> =
+                options.iter().filter(|it| offered(property, it)).cloned().collect();
+            value(&Schema::Choice(options))
+        }
+        other @ (Schema::Object(_)
+        | Schema::Text { .. }
+        | Schema::Integer { .. }
+        | Schema::Boolean
+        | Schema::List(_)) => value(other),
+    };
+    parts.extend(schema?);
+    Some(parts)
+}
+
+fn value(schema: &Schema) -> Option<Vec<Part>> {
+    Some(match schema {
+        Schema::Object(properties) => object(&properties.iter().collect::<Vec<_>>(), &|_, _| true)?,
+        Schema::Text { max_chars } => {
+            vec![literal("\""), Part::Text(max_chars.unwrap_or(MAX_INLINE_CHARS)), literal("\"")]
+        }
+        Schema::Choice(options) if options.is_empty() => return None,
+        Schema::Choice(options) => {
+            vec![Part::OneOf(options.iter().map(|it| vec![literal(&json(it))]).collect())]
+        }
+        Schema::Integer { min, max } => {
+            let (min, max) = (min.unwrap_or(i64::MIN), max.unwrap_or(i64::MAX));
+            if min > max {
+                return None;
+            }
+            vec![Part::Integer(min, max)]
+        }
+        Schema::Boolean => {
+            vec![Part::OneOf(vec![vec![literal("true")], vec![literal("false")]])]
+        }
+        Schema::List(of) => {
+            let Some(head) = value(of) else { return Some(vec![literal("[]")]) };
+            let mut tail = vec![literal(", ")];
+            tail.extend(value(of)?);
+            vec![
+                literal("["),
+                Part::Maybe(vec![Part::Many { head, tail, most: MAX_LIST }]),
+                literal("]"),
+            ]
+        }
+    })
+}
+
+fn emit(part: &Part, program: &mut Vec<Step>) {
+    match part {
+        Part::Literal(bytes) => program.extend(bytes.iter().map(|it| Step::Byte(*it))),
+        Part::Text(max_chars) => program.push(Step::Text { max_chars: *max_chars }),
+        Part::Integer(min, max) => program.push(Step::Integer { min: *min, max: *max }),
+        Part::Block => program.push(Step::Block),
+        Part::OneOf(alternatives) => {
+            let fork = program.len();
+            program.push(Step::Fork(Vec::new()));
+            let mut starts = Vec::new();
+            let mut jumps = Vec::new();
+            for alternative in alternatives {
+                starts.push(program.len());
+                alternative.iter().for_each(|it| emit(it, program));
+                jumps.push(program.len());
+                program.push(Step::Jump(0));
+            }
+            let end = program.len();
+            jumps.into_iter().for_each(|at| program[at] = Step::Jump(end));
+            program[fork] = Step::Fork(starts);
+        }
+        Part::Maybe(parts) => {
+            let fork = program.len();
+            program.push(Step::Fork(Vec::new()));
+            parts.iter().for_each(|it| emit(it, program));
+            program[fork] = Step::Fork(vec![fork + 1, program.len()]);
+        }
+        Part::Many { head, tail, most } => {
+            head.iter().for_each(|it| emit(it, program));
+            let skip = program.len();
+            program.push(Step::Jump(0));
+            let again = program.len();
+            tail.iter().for_each(|it| emit(it, program));
+            program[skip] = Step::Jump(program.len());
+            program.push(Step::Repeat { again, most: *most });
+        }
+    }
+}
+
+fn literal(text: &str) -> Part {
+    Part::Literal(text.as_bytes().to_vec())
+}
+
+/// The one spelling of a string that is accepted.
+fn json(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
