@@ -10,7 +10,6 @@
 //! Everything here blocks. [`Writer::append`] only copies to the page cache; what waits for
 //! the disk is a [`Syncer`], made to be carried to a thread where waiting is fine.
 
-mod date;
 mod lines;
 mod replay;
 mod store;
@@ -70,6 +69,8 @@ pub struct Session {
     /// The model's context. Calls that a crash left open are still open in it.
     pub history: Vec<ModelItem>,
     pub turns: Vec<Turn>,
+    /// Items that belong to no turn: what was spoken between them.
+    pub between: Vec<Item>,
     pub usage: Usage,
     /// Lines that could not be understood, a torn last one not counted.
     pub skipped: u32,

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use protocol::{Item, ThreadId, TurnFailure, TurnId, TurnStatus};
 use serde_json::Value;
+use stdx::Date;
 
-use crate::date::parse_rfc3339;
 use crate::lines::{self, AnyLine, EventMsg, Git, SessionMeta};
 use crate::{Error, Meta, Session, Turn};
 
@@ -54,6 +54,7 @@ pub(crate) fn session(path: &Path, lines: &Lines<'_>) -> Result<Session, Error> 
         context: None,
         history: Vec::new(),
         turns: Vec::new(),
+        between: Vec::new(),
         usage: protocol::Usage::default(),
         skipped: 0,
     };
@@ -75,7 +76,7 @@ pub(crate) fn meta(first: &str) -> Result<Meta, &'static str> {
         meta;
     Ok(Meta {
         thread: ThreadId::new(id),
-        at: parse_rfc3339(&timestamp).ok_or("its `session_meta` has no time")?,
+        at: Date::parse_rfc3339(&timestamp).ok_or("its `session_meta` has no time")?,
         cwd,
         originator,
         version: cli_version,
@@ -130,13 +131,14 @@ impl Session {
             EventMsg::TaskStarted { turn_id, source } => self.turns.push(Turn {
                 id: TurnId::new(turn_id),
                 source: source.into(),
-                at: parse_rfc3339(timestamp)?,
+                at: Date::parse_rfc3339(timestamp)?,
                 status: TurnStatus::InProgress,
                 items: Vec::new(),
             }),
-            EventMsg::ItemCompleted { turn_id, item } => {
-                self.turn(&turn_id)?.items.push(item.into());
-            }
+            EventMsg::ItemCompleted { turn_id, item } => match self.turn(&turn_id) {
+                Some(turn) => turn.items.push(item.into()),
+                None => self.between.push(item.into()),
+            },
             EventMsg::TokenCount { turn_id: _, info } => {
                 self.usage = info.total_token_usage.into();
             }

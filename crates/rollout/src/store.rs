@@ -5,8 +5,8 @@ use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use protocol::ThreadId;
+use stdx::Date;
 
-use crate::date::{Date, rfc3339};
 use crate::lines::{Entry, Git, SessionMeta};
 use crate::replay::{self, Lines};
 use crate::writer::Writer;
@@ -123,7 +123,7 @@ fn first_line(meta: &Meta) -> SessionMeta {
         meta.clone();
     SessionMeta {
         id: thread.to_string(),
-        timestamp: rfc3339(at),
+        timestamp: Date::of(at).rfc3339(),
         cwd,
         originator,
         cli_version: version,

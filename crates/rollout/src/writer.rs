@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use protocol::{Event, ModelItem};
+use stdx::Date;
 
-use crate::date::rfc3339;
 use crate::lines::{self, Entry, Line, ResponseItem};
 use crate::{Error, TurnContext};
 
@@ -76,6 +76,11 @@ impl Writer {
         self.write(at, Entry::TurnContext(lines::TurnContext::new(context)))
     }
 
+    /// Whether lines were written since the last syncer was taken.
+    pub fn owes_sync(&self) -> bool {
+        self.unsynced == Unsynced::Lines
+    }
+
     /// What makes the lines so far durable; `None` if they are.
     pub fn take_syncer(&mut self) -> Option<Syncer> {
         match std::mem::replace(&mut self.unsynced, Unsynced::Nothing) {
@@ -87,7 +92,7 @@ impl Writer {
     }
 
     pub(crate) fn write(&mut self, at: SystemTime, entry: Entry) -> Result<(), Error> {
-        let line = Line { timestamp: rfc3339(at), ordinal: self.ordinal, entry };
+        let line = Line { timestamp: Date::of(at).rfc3339(), ordinal: self.ordinal, entry };
         serde_json::to_writer(&mut self.backlog, &line)
             .map_err(|error| self.failed(io::Error::other(error)))?;
         self.backlog.push(b'\n');

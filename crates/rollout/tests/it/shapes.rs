@@ -72,6 +72,9 @@ fn every_line_is_written_and_read_back() {
         append(EventBody::TurnStarted { turn: turn.clone(), source: InputSource::Typed });
         append(EventBody::TurnCompleted { turn, status });
     }
+    let words = ItemBody::Spoken { speaker: Speaker::User, text: "hello".to_owned() };
+    let between = Item { id: ItemId::from("s1"), body: words };
+    append(EventBody::ItemCompleted { turn: TurnId::from("019a-1"), item: between.clone() });
     for item in &history {
         writer.record(at(), item).unwrap();
     }
@@ -85,6 +88,7 @@ fn every_line_is_written_and_read_back() {
     assert_eq!(session.history, history);
     assert_eq!(session.usage, usage);
     assert_eq!(session.skipped, 0);
+    assert_eq!(session.between, [between]);
     assert_eq!(session.turns[0].items, items);
     let statuses: Vec<&TurnStatus> = session.turns.iter().map(|turn| &turn.status).collect();
     assert_eq!(

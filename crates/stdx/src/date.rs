@@ -2,12 +2,12 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A civil date and time in UTC. Times before 1970 are not met by a log.
+/// A civil date and time in UTC. Times before 1970 are taken for its beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Date {
-    pub(crate) year: u64,
-    pub(crate) month: u64,
-    pub(crate) day: u64,
+pub struct Date {
+    pub year: u64,
+    pub month: u64,
+    pub day: u64,
     hour: u64,
     minute: u64,
     second: u64,
@@ -15,7 +15,7 @@ pub(crate) struct Date {
 }
 
 impl Date {
-    pub(crate) fn of(at: SystemTime) -> Self {
+    pub fn of(at: SystemTime) -> Self {
         let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
         let (days, rest) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
         let (year, month, day) = civil(days);
@@ -31,31 +31,38 @@ impl Date {
     }
 
     /// `2026-11-23T09-08-07`: sorts as time does, and every file system takes it.
-    pub(crate) fn file_stamp(self) -> String {
+    pub fn file_stamp(self) -> String {
         let Self { year, month, day, hour, minute, second, milli: _ } = self;
         format!("{year:04}-{month:02}-{day:02}T{hour:02}-{minute:02}-{second:02}")
     }
-}
 
-/// `2026-11-23T09:08:07.006Z`
-pub(crate) fn rfc3339(at: SystemTime) -> String {
-    let Date { year, month, day, hour, minute, second, milli } = Date::of(at);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
-}
-
-/// The time that [`rfc3339`] wrote; `None` for anything else.
-pub(crate) fn parse_rfc3339(text: &str) -> Option<SystemTime> {
-    let text = text.strip_suffix('Z')?;
-    let (date, time) = text.split_once('T')?;
-    let [year, month, day] = numbers(date, '-')?;
-    let (time, milli) = time.split_once('.').unwrap_or((time, "0"));
-    let [hour, minute, second] = numbers(time, ':')?;
-    let milli: u64 = milli.get(..milli.len().min(3))?.parse().ok()?;
-    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
+    /// `2026-11-23`
+    pub fn day_stamp(self) -> String {
+        let Self { year, month, day, hour: _, minute: _, second: _, milli: _ } = self;
+        format!("{year:04}-{month:02}-{day:02}")
     }
-    let seconds = days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
-    UNIX_EPOCH.checked_add(Duration::from_secs(seconds) + Duration::from_millis(milli))
+
+    /// `2026-11-23T09:08:07.006Z`
+    pub fn rfc3339(self) -> String {
+        let Self { year, month, day, hour, minute, second, milli } = self;
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+    }
+
+    /// The time that [`Self::rfc3339`] wrote; `None` for anything else.
+    pub fn parse_rfc3339(text: &str) -> Option<SystemTime> {
+        let text = text.strip_suffix('Z')?;
+        let (date, time) = text.split_once('T')?;
+        let [year, month, day] = numbers(date, '-')?;
+        let (time, milli) = time.split_once('.').unwrap_or((time, "0"));
+        let [hour, minute, second] = numbers(time, ':')?;
+        let milli: u64 = milli.get(..milli.len().min(3))?.parse().ok()?;
+        let known = (1970..=9999).contains(&year);
+        if !known || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+            return None;
+        }
+        let seconds = days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
+        UNIX_EPOCH.checked_add(Duration::from_secs(seconds) + Duration::from_millis(milli))
+    }
 }
 
 fn numbers(text: &str, between: char) -> Option<[u64; 3]> {
@@ -102,11 +109,11 @@ mod tests {
             (4_107_542_400, "2100-03-01T00:00:00.000Z"),
         ] {
             let at = UNIX_EPOCH + Duration::from_secs(seconds);
-            assert_eq!(rfc3339(at), text);
-            assert_eq!(parse_rfc3339(text), Some(at));
+            assert_eq!(Date::of(at).rfc3339(), text);
+            assert_eq!(Date::parse_rfc3339(text), Some(at));
         }
         let at = UNIX_EPOCH + Duration::from_millis(1_795_472_360_042);
-        assert_eq!(parse_rfc3339(&rfc3339(at)), Some(at));
+        assert_eq!(Date::parse_rfc3339(&Date::of(at).rfc3339()), Some(at));
         assert_eq!(Date::of(at).file_stamp(), "2026-11-23T22-19-20");
     }
 
@@ -114,7 +121,7 @@ mod tests {
     fn other_text_is_no_time() {
         for text in ["", "Z", "2026-13-01T00:00:00Z", "2026-01-01", "0-0-0T0:0:0Z", "é-1-1T1:1:1Z"]
         {
-            assert_eq!(parse_rfc3339(text), None, "{text}");
+            assert_eq!(Date::parse_rfc3339(text), None, "{text}");
         }
     }
 }
