@@ -3,11 +3,15 @@
 use std::fmt;
 use std::io::{self, Write};
 
+use app_server_protocol::SpeakerName;
+
 /// Standard output and error, or what a test puts in their place.
 pub struct Console {
     out: Box<dyn Write + Send>,
     progress: Box<dyn Write + Send>,
     color: bool,
+    /// Who is in the middle of a caption: the last line of progress has no end yet.
+    captioning: Option<SpeakerName>,
 }
 
 impl Console {
@@ -17,7 +21,7 @@ impl Console {
         progress: impl Write + Send + 'static,
         color: bool,
     ) -> Self {
-        Self { out: Box::new(out), progress: Box::new(progress), color }
+        Self { out: Box::new(out), progress: Box::new(progress), color, captioning: None }
     }
 
     /// A line of the answer.
@@ -28,6 +32,7 @@ impl Console {
 
     /// A line of progress.
     pub(crate) fn note(&mut self, line: impl fmt::Display) -> io::Result<()> {
+        self.end_caption()?;
         writeln!(self.progress, "{line}")?;
         self.progress.flush()
     }
@@ -46,5 +51,40 @@ impl Console {
             return self.note(format_args!("\x1b[2m{line}\x1b[0m"));
         }
         self.note(line)
+    }
+
+    /// More of what somebody is saying.
+    pub(crate) fn caption(&mut self, speaker: SpeakerName, words: &str) -> io::Result<()> {
+        if self.captioning != Some(speaker) {
+            self.end_caption()?;
+            self.captioning = Some(speaker);
+            let (name, color) = match speaker {
+                SpeakerName::User => ("you", 36),
+                SpeakerName::Assistant => ("duet", 35),
+            };
+            if self.color {
+                write!(self.progress, "\x1b[{color}m{name}:\x1b[0m ")?;
+            } else {
+                write!(self.progress, "{name}: ")?;
+            }
+        }
+        let words = words.replace(['\n', '\r'], " ");
+        write!(self.progress, "{words}")?;
+        self.progress.flush()
+    }
+
+    /// All that somebody said, in case not every word was captioned as it came.
+    pub(crate) fn captioned(&mut self, speaker: SpeakerName, text: &str) -> io::Result<()> {
+        if self.captioning != Some(speaker) {
+            self.caption(speaker, text)?;
+        }
+        self.end_caption()
+    }
+
+    fn end_caption(&mut self) -> io::Result<()> {
+        if self.captioning.take().is_some() {
+            writeln!(self.progress)?;
+        }
+        Ok(())
     }
 }

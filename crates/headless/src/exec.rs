@@ -9,14 +9,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use app_server_protocol::{
-    CommandStatus, PatchStatus, ServerNotification, ThreadItem, ThreadStartResult, TokenBreakdown,
-    Turn, TurnInterruptParams, TurnStartParams, TurnState, UserInput, methods,
+    ServerNotification, ThreadItem, ThreadStartResult, TokenBreakdown, Turn, TurnInterruptParams,
+    TurnStartParams, TurnState, UserInput, methods,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::console::Console;
+use crate::deeds::Deeds;
 use crate::exit::{Exit, HeadlessError, Signal};
 use crate::session::{Server, ThreadArgs};
 
@@ -49,11 +50,24 @@ pub async fn exec(
     console: Console,
     mut signals: mpsc::Receiver<Signal>,
 ) -> Result<Exit, HeadlessError> {
-    let ExecArgs { thread, prompt, format, answer_file, version } = args;
-    let mut view: Box<dyn View> = match format {
-        Format::People => Box::new(people::People::new(console, version)),
+    let mut view: Box<dyn View> = match args.format {
+        Format::People => Box::new(people::People::new(console, args.version.clone())),
         Format::Json => Box::new(jsonl::Jsonl::new(console)),
     };
+    let exit = run_turn(&mut server, args, &mut *view, &mut signals).await;
+    if let Err(error) = &exit {
+        view.failed(error)?;
+    }
+    exit
+}
+
+async fn run_turn(
+    server: &mut Server,
+    args: ExecArgs,
+    view: &mut dyn View,
+    signals: &mut mpsc::Receiver<Signal>,
+) -> Result<Exit, HeadlessError> {
+    let ExecArgs { thread, prompt, format: _, answer_file, version: _ } = args;
     let started = server.start_thread(thread).await?;
     let thread_id = started.thread.id.clone();
     view.started(&started, &prompt)?;
@@ -128,35 +142,8 @@ trait View: Send {
     fn started(&mut self, thread: &ThreadStartResult, prompt: &str) -> io::Result<()>;
     fn progress(&mut self, progress: &Progress<'_>) -> io::Result<()>;
     fn ended(&mut self, turn: &Turn) -> io::Result<()>;
-}
-
-/// What the agent tried to do to the world, and what it was let do.
-#[derive(Debug, Default)]
-struct Deeds {
-    done: u32,
-    refused: u32,
-}
-
-impl Deeds {
-    fn count(&mut self, item: &ThreadItem) {
-        let refused = match item {
-            ThreadItem::CommandExecution { status, .. } => *status == CommandStatus::Declined,
-            ThreadItem::FileChange { status, .. } => *status == PatchStatus::Declined,
-            ThreadItem::UserMessage { .. }
-            | ThreadItem::AgentMessage { .. }
-            | ThreadItem::Reasoning { .. }
-            | ThreadItem::DynamicToolCall { .. } => return,
-        };
-        if refused {
-            self.refused += 1;
-        } else {
-            self.done += 1;
-        }
-    }
-
-    fn all_refused(&self) -> bool {
-        self.refused > 0 && self.done == 0
-    }
+    /// It could not be brought to an end. The caller says so to the person.
+    fn failed(&mut self, error: &HeadlessError) -> io::Result<()>;
 }
 
 /// What of a turn's news is worth showing.

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use app_server_client::CallError;
+use audio_io::{TimelineError, WavError};
 
 /// How a command ended, as its exit code tells it (`docs/exec.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,10 +60,46 @@ pub enum HeadlessError {
         "the agent's engine ended before the answer: run the command again with RUST_LOG=debug"
     )]
     ServerGone,
+    #[error(transparent)]
+    Question(#[from] WavError),
+    #[error(transparent)]
+    Recording(#[from] TimelineError),
+    #[error(
+        "no speech was heard in {}: listen to it, and record it louder or closer",
+        path.display()
+    )]
+    NothingHeard { path: PathBuf },
+    #[error("the question was heard, but no spoken answer came")]
+    Unanswered,
+    /// Before anything was worth keeping, or twice.
+    #[error("stopped")]
+    Stopped(Signal),
+    /// The service's own sentence.
+    #[error("the conversation failed: {message}")]
+    Conversation { message: String },
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
     #[error("cannot write the answer to {}: {source}", path.display())]
     AnswerFile { path: PathBuf, source: io::Error },
+}
+
+impl HeadlessError {
+    pub const fn exit(&self) -> Exit {
+        match self {
+            Self::Stopped(Signal::Interrupt) => Exit::Interrupted,
+            Self::Stopped(Signal::Terminate) => Exit::Terminated,
+            Self::Refused { .. }
+            | Self::Call(_)
+            | Self::ServerGone
+            | Self::Question(_)
+            | Self::Recording(_)
+            | Self::NothingHeard { .. }
+            | Self::Unanswered
+            | Self::Conversation { .. }
+            | Self::Output(_)
+            | Self::AnswerFile { .. } => Exit::Failed,
+        }
+    }
 }
 
 impl From<CallError> for HeadlessError {

@@ -5,12 +5,18 @@
 //! approval.
 
 mod console;
+mod deeds;
 mod exec;
 mod exit;
+mod json_item;
 mod session;
 mod steps;
+mod talk;
 
 pub use crate::console::Console;
 pub use crate::exec::{ExecArgs, Format, exec};
 pub use crate::exit::{Exit, HeadlessError, Signal};
 pub use crate::session::{Server, ThreadArgs};
+pub use crate::talk::{
+    Latency, TalkArgs, TalkFormat, TalkReport, capabilities as talk_capabilities, talk,
+};

@@ -8,6 +8,7 @@ use app_server_protocol::{
 
 use super::{Progress, View};
 use crate::console::Console;
+use crate::exit::HeadlessError;
 use crate::steps;
 
 pub(super) struct People {
@@ -93,5 +94,9 @@ impl View for People {
             Some(text) => self.console.answer(text.trim_end()),
             None => Ok(()),
         }
+    }
+
+    fn failed(&mut self, _error: &HeadlessError) -> io::Result<()> {
+        self.message_was_not_the_last()
     }
 }

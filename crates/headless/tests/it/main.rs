@@ -3,3 +3,4 @@
 
 mod exec;
 mod peer;
+mod talk;

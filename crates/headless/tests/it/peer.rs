@@ -13,14 +13,19 @@ use tokio::io::{
 };
 use tokio::time::timeout;
 
+/// Microphone frames arrive fifty times a second.
+const APPEND_AUDIO: &str = "thread/realtime/appendAudio";
+
 /// Generous, since it is only ever waited out by a failing test.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) const THREAD: &str = "01a20a6b-7bc3-7742-aa76-c1d30dfaa5a9";
 
 pub(crate) struct Peer {
     read: BufReader<ReadHalf<DuplexStream>>,
     write: WriteHalf<DuplexStream>,
+    /// Frames of sound so far: put aside, since tests are about the rest.
+    audio: Vec<Value>,
 }
 
 impl Peer {
@@ -29,23 +34,55 @@ impl Peer {
         let (read, write) = split(ours);
         let connection = connect(read, write);
         let (read, write) = split(theirs);
-        (Self { read: BufReader::new(read), write }, connection)
+        (Self { read: BufReader::new(read), write, audio: Vec::new() }, connection)
     }
 
     /// Waits for the next request, which must be `method`, and gives its parameters.
     pub(crate) async fn expect(&mut self, method: &str, result: Value) -> Value {
         loop {
-            let mut line = String::new();
-            let read = timeout(PATIENCE, self.read.read_line(&mut line)).await;
-            read.unwrap_or_else(|_| panic!("expected {method}, but nothing came")).unwrap();
-            let message: Value = serde_json::from_str(&line).unwrap();
+            let message = self.next(method).await;
             if message["method"] == "initialized" {
                 continue;
             }
-            assert_eq!(message["method"], method, "of {line}");
+            assert_eq!(message["method"], method, "of {message}");
             self.send(json!({ "id": message["id"], "result": result })).await;
             return message["params"].clone();
         }
+    }
+
+    /// Waits until `count` more frames of sound have come.
+    pub(crate) async fn hear(&mut self, count: usize) -> &[Value] {
+        let wanted = self.audio.len() + count;
+        while self.audio.len() < wanted {
+            let (id, params) = self.next_frame().await;
+            self.send(json!({ "id": id, "result": {} })).await;
+            self.audio.push(params);
+        }
+        &self.audio[wanted - count..]
+    }
+
+    async fn next_frame(&mut self) -> (Value, Value) {
+        let message = self.read_message("sound").await;
+        assert_eq!(message["method"], APPEND_AUDIO, "of {message}");
+        (message["id"].clone(), message["params"]["audio"].clone())
+    }
+
+    async fn next(&mut self, wanted: &str) -> Value {
+        loop {
+            let message = self.read_message(wanted).await;
+            if message["method"] != APPEND_AUDIO {
+                return message;
+            }
+            self.send(json!({ "id": message["id"], "result": {} })).await;
+            self.audio.push(message["params"]["audio"].clone());
+        }
+    }
+
+    async fn read_message(&mut self, wanted: &str) -> Value {
+        let mut line = String::new();
+        let read = timeout(PATIENCE, self.read.read_line(&mut line)).await;
+        read.unwrap_or_else(|_| panic!("expected {wanted}, but nothing came")).unwrap();
+        serde_json::from_str(&line).unwrap()
     }
 
     pub(crate) async fn initialize(&mut self) {

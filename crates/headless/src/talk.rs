@@ -1,0 +1,454 @@
+//! A spoken question from a file, a spoken answer into a file: `duet talk`.
+
+mod exchange;
+mod jsonl;
+mod latency;
+mod people;
+mod recording;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use app_server_client::{CallError, Client};
+use app_server_protocol::{
+    AudioChunk, Capabilities, OutputModality, RealtimeAppendAudioParams, RealtimeStartParams,
+    RealtimeStopParams, RealtimeTransport, STAGES_EXTENSION, ServerNotification, SpeakerName,
+    StageName, ThreadItem, ThreadStartResult, TurnInterruptParams, TurnState, methods,
+};
+use audio_dsp::DUET_HZ;
+use audio_io::{WavError, WavReader};
+use serde_json::Value;
+use stdx::Time;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+
+use crate::console::Console;
+use crate::deeds::Deeds;
+use crate::exit::{Exit, HeadlessError, Signal};
+use crate::session::{Server, ThreadArgs};
+
+use self::exchange::{Exchange, Outcome, Sign};
+pub use self::latency::Latency;
+use self::recording::Recording;
+
+/// What a microphone delivers at a time.
+const FRAME: Duration = Duration::from_millis(20);
+
+/// Samples of [`FRAME`].
+const FRAME_SAMPLES: usize = DUET_HZ as usize / 50;
+
+/// How long the conversation may take to say goodbye. The answer is safe by then.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+#[derive(Debug)]
+pub struct TalkArgs {
+    pub thread: ThreadArgs,
+    /// The question: a WAV file.
+    pub input: PathBuf,
+    /// Where the answer goes.
+    pub output: PathBuf,
+    pub format: TalkFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TalkFormat {
+    /// The answer's text on standard output, the agent's steps on standard error.
+    People {
+        /// The words of both sides on standard error, as they are spoken.
+        captions: bool,
+    },
+    /// One JSON event per line on standard output (`docs/talk.md`).
+    Json,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct TalkReport {
+    pub exit: Exit,
+    pub thread: ThreadStartResult,
+    /// The agent's last message, whole; else the last words that were spoken.
+    pub answer: Option<String>,
+    pub latency: Latency,
+}
+
+/// What this face must ask for when it connects.
+pub fn capabilities() -> Capabilities {
+    let extensions = [(STAGES_EXTENSION.to_owned(), Value::Object(serde_json::Map::new()))];
+    Capabilities {
+        experimental_api: true,
+        extensions: Some(extensions.into_iter().collect()),
+        ..Capabilities::default()
+    }
+}
+
+/// Plays the question to the thread's conversation and records what it answers.
+///
+/// `server` must have been greeted with [`capabilities`]. A signal interrupts the agent's
+/// work and ends the conversation; a second one does not wait.
+pub async fn talk(
+    server: Server,
+    args: TalkArgs,
+    console: &mut Console,
+    signals: &mut mpsc::Receiver<Signal>,
+) -> Result<TalkReport, HeadlessError> {
+    let TalkArgs { thread, input, output, format } = args;
+    let mut view: Box<dyn View + '_> = match format {
+        TalkFormat::People { captions } => Box::new(people::People::new(console, captions)),
+        TalkFormat::Json => Box::new(jsonl::Jsonl::new(console)),
+    };
+    let report = converse(server, thread, input, &output, &mut *view, signals).await;
+    match &report {
+        Ok(report) => view.ended(report, &output)?,
+        Err(error) => view.failed(error)?,
+    }
+    report
+}
+
+async fn converse(
+    server: Server,
+    thread: ThreadArgs,
+    input: PathBuf,
+    output: &Path,
+    view: &mut (dyn View + '_),
+    signals: &mut mpsc::Receiver<Signal>,
+) -> Result<TalkReport, HeadlessError> {
+    // Before anything is started: these are the mistakes that people make.
+    let question = WavReader::open(&input)?;
+    let recording = Recording::create(output)?;
+    let thread = server.start_thread(thread).await?;
+    view.started(&thread)?;
+    let start = RealtimeStartParams {
+        thread_id: thread.thread.id.clone(),
+        output_modality: Some(OutputModality::Audio),
+        transport: Some(RealtimeTransport::Websocket),
+        ..RealtimeStartParams::default()
+    };
+    server.client.call::<methods::RealtimeStart>(&start).await?;
+    let mut talk = Talk {
+        server,
+        thread_id: thread.thread.id.clone(),
+        input,
+        clock: Clock::start(),
+        recording,
+        exchange: Exchange::default(),
+        stages: Vec::new(),
+        deeds: Deeds::default(),
+        turn: None,
+        turn_failed: false,
+        message: None,
+        spoken: None,
+    };
+    talk.wait_for_conversation(view, signals).await?;
+    let ended = talk.run(question, view, signals).await;
+    let Talk { recording, deeds, stages, turn_failed, message, spoken, clock, .. } = talk;
+    recording.finish()?;
+    let End { question_end, signal } = ended?;
+
+    let exit = match signal {
+        Some(signal) => signal.into(),
+        None if turn_failed => Exit::Failed,
+        None if deeds.all_refused() => Exit::NothingDone,
+        None => Exit::Done,
+    };
+    let latency = Latency::of(&stages, clock.unix_ms(question_end));
+    Ok(TalkReport { exit, thread, answer: message.or(spoken), latency })
+}
+
+/// How a conversation is shown.
+trait View {
+    fn started(&mut self, thread: &ThreadStartResult) -> io::Result<()>;
+    fn news(&mut self, news: &ServerNotification) -> io::Result<()>;
+    fn ended(&mut self, report: &TalkReport, output: &Path) -> io::Result<()>;
+    /// It could not be brought to an end. The caller says so to the person.
+    fn failed(&mut self, error: &HeadlessError) -> io::Result<()>;
+}
+
+struct Talk {
+    server: Server,
+    thread_id: String,
+    input: PathBuf,
+    clock: Clock,
+    recording: Recording,
+    exchange: Exchange,
+    stages: Vec<(StageName, u64)>,
+    deeds: Deeds,
+    turn: Option<String>,
+    /// Whether the last turn failed.
+    turn_failed: bool,
+    /// The agent's last message.
+    message: Option<String>,
+    /// The realtime model's last words.
+    spoken: Option<String>,
+}
+
+struct End {
+    question_end: Time,
+    signal: Option<Signal>,
+}
+
+impl Talk {
+    /// The answer to `thread/realtime/start` only means that it was tried.
+    async fn wait_for_conversation(
+        &mut self,
+        view: &mut (dyn View + '_),
+        signals: &mut mpsc::Receiver<Signal>,
+    ) -> Result<(), HeadlessError> {
+        loop {
+            let news = tokio::select! {
+                biased;
+                Some(signal) = signals.recv() => return Err(HeadlessError::Stopped(signal)),
+                news = self.server.next() => news?,
+            };
+            view.news(&news)?;
+            match news {
+                ServerNotification::RealtimeStarted(_) => return Ok(()),
+                ServerNotification::RealtimeError(it) => {
+                    return Err(HeadlessError::Conversation { message: it.message });
+                }
+                // Anything else is not about the start.
+                _other => {}
+            }
+        }
+    }
+
+    async fn run(
+        &mut self,
+        question: WavReader,
+        view: &mut (dyn View + '_),
+        signals: &mut mpsc::Receiver<Signal>,
+    ) -> Result<End, HeadlessError> {
+        let mut tasks = JoinSet::new();
+        let (fed, mut question_fed) = oneshot::channel();
+        tasks.spawn(feed(self.server.client.clone(), self.thread_id.clone(), question, fed));
+        let mut question_end = None;
+        let mut stopped: Option<Signal> = None;
+        loop {
+            let now = self.clock.now();
+            let outcome = match stopped {
+                // The work was told to stop; what it still says does not matter.
+                Some(_) if self.turn.is_none() => Some(Outcome::Answered),
+                Some(_) => None,
+                None => self.exchange.outcome(now),
+            };
+            match outcome {
+                Some(Outcome::Answered) => {
+                    self.say_goodbye().await;
+                    let question_end = question_end.unwrap_or(now);
+                    return Ok(End { question_end, signal: stopped });
+                }
+                Some(Outcome::NothingHeard) => {
+                    return Err(HeadlessError::NothingHeard { path: self.input.clone() });
+                }
+                Some(Outcome::Unanswered) => return Err(HeadlessError::Unanswered),
+                None => {}
+            }
+            tokio::select! {
+                biased;
+                Some(signal) = signals.recv() => {
+                    if let Some(first) = stopped.replace(signal) {
+                        return Err(HeadlessError::Stopped(first));
+                    }
+                    self.interrupt(&mut tasks);
+                }
+                Ok(()) = &mut question_fed, if question_end.is_none() => {
+                    let now = self.clock.now();
+                    question_end = Some(now);
+                    self.recording.begin(now)?;
+                    self.exchange.note(Sign::InputEnded, now);
+                }
+                Some(done) = tasks.join_next() => match done {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => return Err(error),
+                    Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+                },
+                news = self.server.next() => {
+                    let news = news?;
+                    view.news(&news)?;
+                    self.note(&news)?;
+                }
+                () = self.clock.until(self.exchange.deadline()) => {}
+            }
+        }
+    }
+
+    fn note(&mut self, news: &ServerNotification) -> Result<(), HeadlessError> {
+        use ServerNotification as News;
+        let now = self.clock.now();
+        match news {
+            News::RealtimeStage(it) => {
+                self.stages.push((it.stage, it.at_ms));
+                let sign = match it.stage {
+                    StageName::SpeechStarted => {
+                        self.recording.stop(now)?;
+                        Sign::SpeechStarted
+                    }
+                    StageName::SpeechStopped => Sign::SpeechStopped,
+                    StageName::HandedOff => Sign::HandedOff,
+                    StageName::ReplyDone => Sign::ReplyDone,
+                    StageName::Transcribed
+                    | StageName::FirstToken
+                    | StageName::AgentDone
+                    | StageName::FirstAudio => Sign::Alive,
+                };
+                self.exchange.note(sign, now);
+            }
+            News::RealtimeOutputAudioDelta(it) => {
+                let pcm = it.audio.pcm().map_err(|error| HeadlessError::Conversation {
+                    message: format!("the answer cannot be heard: {error}"),
+                })?;
+                self.recording.play(&pcm, now)?;
+                self.exchange.note(Sign::Alive, now);
+            }
+            News::RealtimeTranscriptDone(it) => {
+                if it.role == SpeakerName::Assistant {
+                    self.spoken = Some(it.text.clone());
+                }
+                self.exchange.note(Sign::Alive, now);
+            }
+            News::RealtimeTranscriptDelta(_) => self.exchange.note(Sign::Alive, now),
+            News::RealtimeItemAdded(it) => {
+                if is_cancelled_response(it.item.get()) {
+                    self.exchange.note(Sign::ReplyBroken, now);
+                }
+            }
+            News::TurnStarted(it) => {
+                self.turn = Some(it.turn.id.clone());
+                self.exchange.note(Sign::TurnStarted, now);
+            }
+            News::TurnCompleted(it) => {
+                self.turn = None;
+                self.turn_failed = it.turn.status == TurnState::Failed;
+                self.exchange.note(Sign::TurnEnded, now);
+            }
+            News::ItemCompleted(it) => {
+                self.deeds.count(&it.item);
+                if let ThreadItem::AgentMessage { text, id: _ } = &it.item {
+                    self.message = Some(text.clone());
+                }
+            }
+            News::RealtimeError(it) => {
+                return Err(HeadlessError::Conversation { message: it.message.clone() });
+            }
+            News::RealtimeClosed(it) => {
+                let reason = it.reason.as_deref().unwrap_or("unknown");
+                return Err(HeadlessError::Conversation {
+                    message: format!("it was closed before the answer was complete ({reason})"),
+                });
+            }
+            News::ThreadStarted(_)
+            | News::ThreadStatusChanged(_)
+            | News::TokenUsageUpdated(_)
+            | News::ItemStarted(_)
+            | News::AgentMessageDelta(_)
+            | News::ReasoningDelta(_)
+            | News::CommandOutputDelta(_)
+            | News::Error(_)
+            | News::Warning(_)
+            | News::RealtimeStarted(_)
+            | News::Unknown { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn interrupt(&self, tasks: &mut JoinSet<Result<(), HeadlessError>>) {
+        let Some(turn_id) = self.turn.clone() else { return };
+        let client = self.server.client.clone();
+        let params = TurnInterruptParams { thread_id: self.thread_id.clone(), turn_id };
+        tasks.spawn(async move {
+            // Refused when the turn has just ended, which is what was wanted.
+            client.call::<methods::TurnInterrupt>(&params).await.ok();
+            Ok(())
+        });
+    }
+
+    /// The answer is complete: what goes wrong now is nobody's loss.
+    async fn say_goodbye(&mut self) {
+        let params = RealtimeStopParams { thread_id: self.thread_id.clone() };
+        let client = self.server.client.clone();
+        let goodbye = async {
+            let stop = client.call::<methods::RealtimeStop>(&params);
+            let closed = async {
+                while let Ok(news) = self.server.next().await {
+                    if matches!(news, ServerNotification::RealtimeClosed(_)) {
+                        break;
+                    }
+                }
+            };
+            tokio::join!(stop, closed)
+        };
+        timeout(GOODBYE, goodbye).await.ok();
+    }
+}
+
+/// Plays the file as a microphone would, then silence for as long as it is listened to.
+async fn feed(
+    client: Client,
+    thread_id: String,
+    mut question: WavReader,
+    fed: oneshot::Sender<()>,
+) -> Result<(), HeadlessError> {
+    let mut clock = interval(FRAME);
+    // A frame that is late is followed by the next one at once: the sound's own clock counts.
+    clock.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let append = async |pcm: &[i16]| {
+        let audio = AudioChunk::new(pcm, DUET_HZ, None);
+        let params = RealtimeAppendAudioParams { thread_id: thread_id.clone(), audio };
+        match client.call::<methods::RealtimeAppendAudio>(&params).await {
+            // The listening half says more about why.
+            Ok(_) | Err(CallError::Closed { .. }) => Ok(()),
+            Err(error @ (CallError::Refused { .. } | CallError::Unreadable { .. })) => Err(error),
+        }
+    };
+    while let Some(frame) = question.next_frame().map_err(|error: WavError| error)? {
+        clock.tick().await;
+        append(&frame).await?;
+    }
+    if fed.send(()).is_err() {
+        return Ok(());
+    }
+    let silence = [0; FRAME_SAMPLES];
+    loop {
+        clock.tick().await;
+        append(&silence).await?;
+    }
+}
+
+/// Our own time, and what the server's stamps are in it.
+struct Clock {
+    start: Instant,
+    started_at: SystemTime,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self { start: Instant::now(), started_at: SystemTime::now() }
+    }
+
+    fn now(&self) -> Time {
+        Time::from_start(self.start.elapsed())
+    }
+
+    async fn until(&self, deadline: Option<Time>) {
+        match deadline {
+            Some(at) => tokio::time::sleep(at - self.now()).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Milliseconds since 1970.
+    fn unix_ms(&self, at: Time) -> u64 {
+        let at = self.started_at + at.since_start();
+        let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+fn is_cancelled_response(item: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Kind {
+        r#type: String,
+    }
+    serde_json::from_str::<Kind>(item).is_ok_and(|it| it.r#type == "response.cancelled")
+}

@@ -1,0 +1,226 @@
+//! When a spoken exchange is over: a pure machine over the news of one thread.
+//!
+//! No message says "that was all": a reply may be the acknowledgement of work that goes on,
+//! and work may be followed by one more reply. The exchange is over when the question was
+//! fed, something was heard, no work is open, a reply was finished after the last thing that
+//! calls for one, and nothing more happened for a moment.
+
+use std::time::Duration;
+
+use stdx::Time;
+
+/// Quiet after a finished reply that makes it the last one.
+const GRACE: Duration = Duration::from_millis(1000);
+
+/// A handoff that starts no turn within this time needed none (an empty request).
+const HANDOFF_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Speech models may have to be loaded from a slow disk before anything is heard.
+const HEARING_PATIENCE: Duration = Duration::from_secs(30);
+
+/// From the last sign of life to a reply. Synthesising the first sentence on a busy machine
+/// takes a few seconds, loading the voice some more.
+const REPLY_PATIENCE: Duration = Duration::from_secs(60);
+
+/// What happened, as far as it matters here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sign {
+    /// The last sample of the question was fed.
+    InputEnded,
+    SpeechStarted,
+    SpeechStopped,
+    /// Sound or words of a reply, or another sign of life.
+    Alive,
+    ReplyDone,
+    /// A reply that came to nothing: cut short, cancelled, failed.
+    ReplyBroken,
+    HandedOff,
+    TurnStarted,
+    TurnEnded,
+}
+
+/// How an exchange ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Answered,
+    NothingHeard,
+    /// Something was heard, and no reply came, or a broken one.
+    Unanswered,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Exchange {
+    input_ended: bool,
+    heard: bool,
+    user_speaks: bool,
+    /// A handoff whose turn has not started.
+    handed_off: bool,
+    turns: u32,
+    reply: Reply,
+    last_sign: Time,
+}
+
+/// The reply to the last thing that called for one.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Reply {
+    #[default]
+    Owed,
+    Given,
+    Broken,
+}
+
+impl Exchange {
+    pub(crate) fn note(&mut self, sign: Sign, now: Time) {
+        self.last_sign = now;
+        match sign {
+            Sign::InputEnded => self.input_ended = true,
+            Sign::SpeechStarted => {
+                self.heard = true;
+                self.user_speaks = true;
+                self.reply = Reply::Owed;
+            }
+            Sign::SpeechStopped => {
+                self.heard = true;
+                self.user_speaks = false;
+                self.reply = Reply::Owed;
+            }
+            Sign::Alive => {}
+            Sign::ReplyDone => self.reply = Reply::Given,
+            Sign::ReplyBroken => self.reply = Reply::Broken,
+            // One that steers a running turn starts none.
+            Sign::HandedOff => self.handed_off = self.turns == 0,
+            Sign::TurnStarted => {
+                self.handed_off = false;
+                self.turns += 1;
+            }
+            Sign::TurnEnded => {
+                self.turns = self.turns.saturating_sub(1);
+                self.reply = Reply::Owed;
+            }
+        }
+    }
+
+    /// When [`Exchange::outcome`] is worth another look although nothing happened.
+    pub(crate) fn deadline(&self) -> Option<Time> {
+        self.patience().map(|(patience, _)| self.last_sign + patience)
+    }
+
+    pub(crate) fn outcome(&self, now: Time) -> Option<Outcome> {
+        let (patience, outcome) = self.patience()?;
+        (self.last_sign + patience <= now).then_some(outcome)
+    }
+
+    /// How long to wait for the next sign, and what its absence means. `None` while what we
+    /// wait for has limits of its own: the input, a turn of the agent.
+    fn patience(&self) -> Option<(Duration, Outcome)> {
+        if !self.input_ended || self.turns > 0 {
+            return None;
+        }
+        if !self.heard {
+            return Some((HEARING_PATIENCE, Outcome::NothingHeard));
+        }
+        if self.user_speaks {
+            return Some((REPLY_PATIENCE, Outcome::Unanswered));
+        }
+        Some(match (&self.reply, self.handed_off) {
+            (Reply::Given, false) => (GRACE, Outcome::Answered),
+            (Reply::Given, true) => (HANDOFF_PATIENCE, Outcome::Answered),
+            (Reply::Owed, _) => (REPLY_PATIENCE, Outcome::Unanswered),
+            // Whoever cut it short may say another one.
+            (Reply::Broken, _) => (HANDOFF_PATIENCE, Outcome::Unanswered),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Plays signs at seconds, then says when and how the exchange ends by itself.
+    #[track_caller]
+    fn check(signs: &[(u64, Sign)], expected: Option<(u64, Outcome)>) {
+        let mut exchange = Exchange::default();
+        for (second, sign) in signs {
+            let now = Time::from_millis(second * 1000);
+            assert_eq!(exchange.outcome(now), None, "before {sign:?} at {second} s");
+            exchange.note(*sign, now);
+        }
+        let ended = exchange.deadline().map(|at| {
+            let just_before = at - Time::ZERO - Duration::from_millis(1);
+            assert_eq!(exchange.outcome(Time::from_start(just_before)), None);
+            (at.since_start().as_secs(), exchange.outcome(at).unwrap())
+        });
+        assert_eq!(ended, expected);
+    }
+
+    #[test]
+    fn work_is_acknowledged_done_and_reported() {
+        use Sign::*;
+        let signs = [
+            (1, SpeechStarted),
+            (3, InputEnded),
+            (4, SpeechStopped),
+            (4, HandedOff),
+            (4, TurnStarted),
+            (5, ReplyDone),
+            (20, TurnEnded),
+            (22, Alive),
+            (23, ReplyDone),
+        ];
+        check(&signs, Some((24, Outcome::Answered)));
+        check(&signs[..6], None);
+        check(&signs[..8], Some((82, Outcome::Unanswered)));
+    }
+
+    #[test]
+    fn a_reply_without_work_is_the_answer() {
+        use Sign::*;
+        let signs = [(1, SpeechStarted), (2, SpeechStopped), (3, InputEnded), (5, ReplyDone)];
+        check(&signs, Some((6, Outcome::Answered)));
+    }
+
+    #[test]
+    fn the_turn_may_start_before_its_handoff_is_told() {
+        use Sign::*;
+        let signs = [
+            (1, SpeechStarted),
+            (2, SpeechStopped),
+            (3, InputEnded),
+            (3, TurnStarted),
+            (3, HandedOff),
+            (4, TurnEnded),
+            (5, ReplyDone),
+        ];
+        check(&signs, Some((6, Outcome::Answered)));
+    }
+
+    #[test]
+    fn an_empty_request_ends_with_its_reply() {
+        use Sign::*;
+        let signs = [
+            (1, SpeechStarted),
+            (2, SpeechStopped),
+            (3, InputEnded),
+            (3, HandedOff),
+            (4, ReplyDone),
+        ];
+        check(&signs, Some((14, Outcome::Answered)));
+    }
+
+    #[test]
+    fn a_file_with_two_questions_is_fed_to_its_end() {
+        use Sign::*;
+        let signs = [(1, SpeechStarted), (2, SpeechStopped), (4, ReplyDone), (30, SpeechStarted)];
+        check(&signs, None);
+    }
+
+    #[test]
+    fn silence_and_broken_replies_have_names() {
+        use Sign::*;
+        check(&[(3, InputEnded)], Some((33, Outcome::NothingHeard)));
+        check(
+            &[(1, SpeechStarted), (2, SpeechStopped), (3, InputEnded), (4, ReplyBroken)],
+            Some((14, Outcome::Unanswered)),
+        );
+    }
+}

@@ -1,0 +1,79 @@
+//! The answer's text on standard output; steps, captions and latency on standard error.
+
+use std::io;
+use std::path::Path;
+
+use app_server_protocol::{ServerNotification, ThreadStartResult};
+
+use super::{TalkReport, View};
+use crate::console::Console;
+use crate::exit::HeadlessError;
+use crate::steps;
+
+pub(super) struct People<'a> {
+    console: &'a mut Console,
+    captions: bool,
+}
+
+impl<'a> People<'a> {
+    pub(super) fn new(console: &'a mut Console, captions: bool) -> Self {
+        Self { console, captions }
+    }
+}
+
+impl View for People<'_> {
+    fn started(&mut self, thread: &ThreadStartResult) -> io::Result<()> {
+        let ThreadStartResult { cwd, model, model_provider, thread, .. } = thread;
+        self.console
+            .aside(&format!("in {cwd}, with {model} of {model_provider}, session {}", thread.id))
+    }
+
+    fn news(&mut self, news: &ServerNotification) -> io::Result<()> {
+        use ServerNotification as News;
+        match news {
+            News::RealtimeTranscriptDelta(it) if self.captions => {
+                self.console.caption(it.role, &it.delta)
+            }
+            News::RealtimeTranscriptDone(it) if self.captions => {
+                self.console.captioned(it.role, &it.text)
+            }
+            News::ItemStarted(it) => steps::started(self.console, &it.item),
+            News::ItemCompleted(it) => steps::completed(self.console, &it.item),
+            News::Error(it) if it.will_retry => {
+                self.console.note(format_args!("trying again: {}", it.error.message))
+            }
+            News::Error(it) => self.console.note(format_args!("error: {}", it.error.message)),
+            News::Warning(it) => self.console.note(format_args!("warning: {}", it.message)),
+            News::RealtimeTranscriptDelta(_)
+            | News::RealtimeTranscriptDone(_)
+            | News::ThreadStarted(_)
+            | News::ThreadStatusChanged(_)
+            | News::TokenUsageUpdated(_)
+            | News::TurnStarted(_)
+            | News::TurnCompleted(_)
+            | News::AgentMessageDelta(_)
+            | News::ReasoningDelta(_)
+            | News::CommandOutputDelta(_)
+            | News::RealtimeStarted(_)
+            | News::RealtimeItemAdded(_)
+            | News::RealtimeOutputAudioDelta(_)
+            | News::RealtimeError(_)
+            | News::RealtimeClosed(_)
+            | News::RealtimeStage(_)
+            | News::Unknown { .. } => Ok(()),
+        }
+    }
+
+    fn ended(&mut self, report: &TalkReport, output: &Path) -> io::Result<()> {
+        self.console.note(report.latency)?;
+        self.console.note(format_args!("the spoken answer is in {}", output.display()))?;
+        match &report.answer {
+            Some(answer) => self.console.answer(answer.trim_end()),
+            None => Ok(()),
+        }
+    }
+
+    fn failed(&mut self, _error: &HeadlessError) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,303 @@
+//! Time stands still unless everybody waits, so a minute of conversation takes no time.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use app_server_protocol::AudioChunk;
+use audio_io::{WavReader, write_wav};
+use headless::{
+    Exit, HeadlessError, Server, Signal, TalkArgs, TalkFormat, TalkReport, ThreadArgs, talk,
+    talk_capabilities,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+use crate::peer::{Peer, console};
+
+/// Half a second of something that sounds.
+const QUESTION_FRAMES: usize = 25;
+
+struct Ran {
+    report: Result<TalkReport, HeadlessError>,
+    out: String,
+    progress: String,
+    dir: TempDir,
+}
+
+impl Ran {
+    fn answer(&self) -> Vec<i16> {
+        WavReader::open(&self.dir.path().join("answer.wav")).unwrap().read_to_end().unwrap()
+    }
+}
+
+fn question(dir: &Path) -> PathBuf {
+    let path = dir.join("question.wav");
+    let samples: Vec<i16> = (0..QUESTION_FRAMES * 480).map(|i| (i % 100) as i16 * 100).collect();
+    write_wav(&path, &samples).unwrap();
+    path
+}
+
+async fn run<F>(format: TalkFormat, play: impl FnOnce(Peer, mpsc::Sender<Signal>) -> F) -> Ran
+where
+    F: Future<Output = Peer>,
+{
+    let dir = tempfile::tempdir().unwrap();
+    let (mut peer, connection) = Peer::start();
+    let (mut console, out, progress) = console();
+    let (signals, mut received) = mpsc::channel(2);
+    let args = TalkArgs {
+        thread: ThreadArgs { cwd: Some("/w".into()), ..ThreadArgs::default() },
+        input: question(dir.path()),
+        output: dir.path().join("answer.wav"),
+        format,
+    };
+    let client = async {
+        let server =
+            Server::greet(connection, "duet-talk", "0.0.0", talk_capabilities()).await.unwrap();
+        talk(server, args, &mut console, &mut received).await
+    };
+    let server = async {
+        peer.initialize().await;
+        play(peer, signals).await
+    };
+    let (report, _peer) = tokio::join!(client, server);
+    Ran { report, out: out.text(), progress: progress.text(), dir }
+}
+
+async fn start(peer: &mut Peer) {
+    peer.start_thread().await;
+    let params = peer.expect("thread/realtime/start", json!({})).await;
+    assert_eq!(params["outputModality"], "audio");
+    assert_eq!(params["transport"], json!({ "type": "websocket" }));
+    peer.tell("thread/realtime/started", json!({ "realtimeSessionId": "s", "version": "v2" }))
+        .await;
+}
+
+async fn stage(peer: &mut Peer, stage: &str) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
+    peer.tell("thread/realtime/stage", json!({ "stage": stage, "atMs": now })).await;
+}
+
+async fn says(peer: &mut Peer, role: &str, text: &str) {
+    peer.tell("thread/realtime/transcript/delta", json!({ "role": role, "delta": text })).await;
+    peer.tell("thread/realtime/transcript/done", json!({ "role": role, "text": text })).await;
+}
+
+async fn sounds(peer: &mut Peer, pcm: &[i16]) {
+    let audio = serde_json::to_value(AudioChunk::new(pcm, 24_000, None)).unwrap();
+    peer.tell("thread/realtime/outputAudio/delta", json!({ "audio": audio })).await;
+}
+
+/// A question, an acknowledgement, a second of work, an answer.
+async fn a_usual_talk(mut peer: Peer) -> Peer {
+    start(&mut peer).await;
+    let frames = peer.hear(QUESTION_FRAMES).await;
+    assert!(frames.iter().all(|frame| frame["sampleRate"] == 24_000 && frame["numChannels"] == 1));
+    stage(&mut peer, "speechStarted").await;
+    // Silence follows, for as long as somebody listens.
+    let silence = peer.hear(10).await;
+    assert!(silence.iter().all(|frame| !frame["data"].as_str().unwrap().contains(|c| c != 'A')));
+    stage(&mut peer, "speechStopped").await;
+    says(&mut peer, "user", "Run the tests.").await;
+    stage(&mut peer, "transcribed").await;
+    let handoff = json!({
+        "type": "handoff_request", "handoff_id": "h", "item_id": "i",
+        "input_transcript": "Run the tests.", "active_transcript": [],
+    });
+    peer.tell("thread/realtime/itemAdded", json!({ "item": handoff })).await;
+    stage(&mut peer, "handedOff").await;
+    peer.tell(
+        "turn/started",
+        json!({ "turn": { "id": "u", "items": [], "status": "inProgress" } }),
+    )
+    .await;
+    stage(&mut peer, "firstAudio").await;
+    sounds(&mut peer, &[1000; 2400]).await;
+    says(&mut peer, "assistant", "One moment.").await;
+    stage(&mut peer, "replyDone").await;
+    peer.hear(50).await;
+    let command = json!({
+        "type": "commandExecution", "id": "c", "command": "cargo test", "cwd": "/w",
+        "status": "failed", "commandActions": [], "aggregatedOutput": "1 failed\n", "exitCode": 101,
+        "durationMs": 900,
+    });
+    peer.item_completed(command).await;
+    peer.item_completed(json!({ "type": "agentMessage", "id": "m", "text": "`a_b` fails." })).await;
+    stage(&mut peer, "agentDone").await;
+    peer.turn_completed("completed", Value::Null).await;
+    stage(&mut peer, "firstAudio").await;
+    sounds(&mut peer, &[2000; 24_000]).await;
+    says(&mut peer, "assistant", "a b fails.").await;
+    stage(&mut peer, "replyDone").await;
+    peer.expect("thread/realtime/stop", json!({})).await;
+    peer.tell("thread/realtime/closed", json!({ "reason": "requested" })).await;
+    peer
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_is_answered_in_words_and_in_sound() {
+    let ran = run(TalkFormat::People { captions: true }, |peer, _signals| a_usual_talk(peer)).await;
+    let report = ran.report.as_ref().unwrap();
+    assert_eq!(report.exit, Exit::Done);
+    assert_eq!(report.answer.as_deref(), Some("`a_b` fails."));
+    assert_eq!(ran.out, "`a_b` fails.\n");
+    let (before, after) = ran.progress.split_once("latency").unwrap();
+    let expected = "\
+in /w, with m of mock, session 01a20a6b-7bc3-7742-aa76-c1d30dfaa5a9
+you: Run the tests.
+duet: One moment.
+ exited 101 in 900ms:
+1 failed
+duet: a b fails.
+";
+    assert_eq!(before, expected);
+    for stage in ["end of speech", "transcript", "acknowledged", "agent done", "answer complete"] {
+        assert!(after.contains(stage), "{stage} in {after}");
+    }
+
+    // Ten frames after the question's end, fifty more frames between the two replies.
+    let pcm = ran.answer();
+    let first = pcm.iter().position(|sample| *sample != 0).unwrap();
+    let second = pcm.iter().position(|sample| *sample == 2000).unwrap();
+    let ms = |samples: usize| samples / 24;
+    assert!((180..=220).contains(&ms(first)), "the acknowledgement at {} ms", ms(first));
+    assert!(
+        (980..=1020).contains(&ms(second - first)),
+        "the answer {} ms later",
+        ms(second - first)
+    );
+    assert_eq!(pcm.iter().filter(|sample| **sample == 1000).count(), 2400);
+    assert_eq!(pcm.iter().filter(|sample| **sample == 2000).count(), 24_000);
+    assert_eq!(pcm.last(), Some(&2000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn programs_get_events_with_a_type() {
+    let ran = run(TalkFormat::Json, |peer, _signals| a_usual_talk(peer)).await;
+    assert_eq!(ran.report.as_ref().unwrap().exit, Exit::Done);
+    let events: Vec<Value> =
+        ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let types: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    assert_eq!(
+        types,
+        [
+            "start",
+            "user_transcript",
+            "handoff",
+            "spoken_transcript",
+            "item",
+            "item",
+            "spoken_transcript",
+            "latency",
+            "end"
+        ]
+    );
+    assert_eq!(events[1], json!({ "type": "user_transcript", "text": "Run the tests." }));
+    assert_eq!(events[2], json!({ "type": "handoff", "id": "h", "request": "Run the tests." }));
+    assert_eq!(events[4]["status"], "completed");
+    assert_eq!(events[4]["item"]["exit_code"], 101);
+    assert_eq!(events[8]["status"], "done");
+    assert_eq!(events[8]["answer"], "`a_b` fails.");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_without_speech_is_named() {
+    let ran = run(TalkFormat::Json, |mut peer, _signals| async move {
+        start(&mut peer).await;
+        peer.hear(QUESTION_FRAMES + 1450).await;
+        peer
+    })
+    .await;
+    let error = ran.report.as_ref().unwrap_err();
+    assert!(error.to_string().starts_with("no speech was heard in "), "{error}");
+    assert_eq!(error.exit(), Exit::Failed);
+    let events: Vec<Value> =
+        ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events[1]["type"], "error");
+    assert_eq!(events[2]["status"], "failed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conversation_that_cannot_be_made_says_why() {
+    let ran = run(TalkFormat::People { captions: false }, |mut peer, _signals| async move {
+        peer.start_thread().await;
+        peer.expect("thread/realtime/start", json!({})).await;
+        peer.tell("thread/realtime/error", json!({ "message": "no key for `openai`" })).await;
+        peer
+    })
+    .await;
+    let error = ran.report.unwrap_err();
+    assert_eq!(error.to_string(), "the conversation failed: no key for `openai`");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_conversation_is_no_answer() {
+    let ran = run(TalkFormat::People { captions: false }, |mut peer, _signals| async move {
+        start(&mut peer).await;
+        peer.hear(QUESTION_FRAMES).await;
+        peer.tell("thread/realtime/closed", json!({ "reason": "transport_closed" })).await;
+        peer
+    })
+    .await;
+    assert!(matches!(ran.report, Err(HeadlessError::Conversation { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signal_stops_the_work_and_keeps_the_recording() {
+    let ran = run(TalkFormat::Json, |mut peer, signals| async move {
+        start(&mut peer).await;
+        stage(&mut peer, "speechStarted").await;
+        stage(&mut peer, "speechStopped").await;
+        let turn = json!({ "id": "u", "items": [], "status": "inProgress" });
+        peer.tell("turn/started", json!({ "turn": turn })).await;
+        peer.hear(QUESTION_FRAMES + 5).await;
+        sounds(&mut peer, &[1000; 2400]).await;
+        // Until the sound has certainly been heard.
+        sleep(Duration::from_millis(30)).await;
+        peer.hear(1).await;
+        signals.send(Signal::Interrupt).await.unwrap();
+        let params = peer.expect("turn/interrupt", json!({})).await;
+        assert_eq!(params["turnId"], "u");
+        peer.turn_completed("interrupted", Value::Null).await;
+        peer.expect("thread/realtime/stop", json!({})).await;
+        peer.tell("thread/realtime/closed", json!({ "reason": "requested" })).await;
+        peer
+    })
+    .await;
+    assert_eq!(ran.report.as_ref().unwrap().exit, Exit::Interrupted);
+    assert_eq!(ran.answer().iter().filter(|sample| **sample == 1000).count(), 2400);
+}
+
+#[tokio::test(start_paused = true)]
+async fn mistakes_are_found_before_anything_is_started() {
+    let dir = tempfile::tempdir().unwrap();
+    let no_wav = dir.path().join("notes.txt");
+    fs::write(&no_wav, "hello").unwrap();
+    let good = question(dir.path());
+    for (input, output, why) in [
+        (dir.path().join("none.wav"), dir.path().join("a.wav"), "cannot read "),
+        (no_wav, dir.path().join("a.wav"), "is not a WAV file"),
+        (good, dir.path().join("no/such/dir/a.wav"), "cannot write "),
+    ] {
+        let (mut peer, connection) = Peer::start();
+        let (mut console, _out, _progress) = console();
+        let (_signals, mut received) = mpsc::channel(1);
+        let args = TalkArgs {
+            thread: ThreadArgs::default(),
+            input,
+            output,
+            format: TalkFormat::People { captions: false },
+        };
+        let client = async {
+            let server =
+                Server::greet(connection, "duet-talk", "0.0.0", talk_capabilities()).await.unwrap();
+            talk(server, args, &mut console, &mut received).await
+        };
+        let (report, ()) = tokio::join!(client, peer.initialize());
+        let error = report.unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
+}
