@@ -1,3 +1,10 @@
 //! All integration tests of this crate; one binary.
 
-mod server;
+#![allow(clippy::unwrap_used, reason = "a test that breaks should break")]
+
+mod address;
+mod client;
+mod roles;
+mod server_in;
+mod server_out;
+mod session;
