@@ -6,6 +6,7 @@
 
 mod console;
 mod deeds;
+mod demo;
 mod exec;
 mod exit;
 mod json_item;
@@ -14,6 +15,7 @@ mod steps;
 mod talk;
 
 pub use crate::console::Console;
+pub use crate::demo::{Sample, SampleError, TestRun, names_in, test_run, utterances};
 pub use crate::exec::{ExecArgs, Format, exec};
 pub use crate::exit::{Exit, HeadlessError, Signal};
 pub use crate::session::{Server, ThreadArgs};

@@ -3,4 +3,5 @@
 
 mod exec;
 mod peer;
+mod sample;
 mod talk;
