@@ -1,0 +1,51 @@
+//! Searches over files.
+
+use std::os::unix::fs::symlink;
+use std::time::Duration;
+
+use workspace::{Query, Root, SearchLimits, search};
+
+use super::*;
+
+const LIMITS: SearchLimits =
+    SearchLimits { matches: 10, file_bytes: 10_000, time: Duration::from_secs(60) };
+
+#[track_caller]
+fn check(directory: &TempDir, query: &Query, limits: SearchLimits, expect: &[&str]) {
+    let root = Root::open(directory.path()).unwrap();
+    let found = search(&root, query, limits);
+    let mut lines: Vec<String> =
+        found.matches.iter().map(|it| format!("{}:{}: {}", it.path, it.line, it.text)).collect();
+    if found.cut {
+        lines.push("cut".to_owned());
+    }
+    assert_eq!(lines, expect);
+}
+
+#[test]
+fn files_are_searched_in_order() {
+    let plain = directory(&[
+        ("b.py", "MAX_RETRIES = 3\n"),
+        ("a/x.js", "// first\nlet maxRetries = 2  \n"),
+        ("data.bin", "max retries\0"),
+        ("big.txt", &"max retries\n".repeat(1000)),
+        (".gitignore", "ignored\n"),
+        ("ignored", "max retries"),
+        (".git/config", "max retries"),
+        ("latin1.txt", "max retries"),
+    ]);
+    std::fs::write(plain.path().join("latin1.txt"), b"caf\xe9 max_retries\n").unwrap();
+    symlink(plain.path().join("b.py"), plain.path().join("link.py")).unwrap();
+    let found = [
+        "a/x.js:2: let maxRetries = 2",
+        "b.py:1: MAX_RETRIES = 3",
+        "latin1.txt:1: caf\u{FFFD} max_retries",
+    ];
+    check(&plain, &Query::spoken("max retries").unwrap(), LIMITS, &found);
+    check(&plain, &Query::literal("MAX_retries").unwrap(), LIMITS, &found[1..]);
+    check(&plain, &Query::regex("^let").unwrap(), LIMITS, &found[..1]);
+    let one = SearchLimits { matches: 1, ..LIMITS };
+    check(&plain, &Query::spoken("max retries").unwrap(), one, &[found[0], "cut"]);
+    let at_once = SearchLimits { time: Duration::ZERO, ..LIMITS };
+    check(&plain, &Query::spoken("max retries").unwrap(), at_once, &["cut"]);
+}
