@@ -18,6 +18,7 @@ mod model;
 mod news;
 mod notification;
 mod realtime;
+mod replay;
 mod rpc;
 mod thread;
 mod turn;
@@ -52,6 +53,7 @@ pub use crate::realtime::{
     RealtimeTranscriptDelta, RealtimeTranscriptDone, RealtimeTransport, RealtimeVersionName,
     RealtimeVoices, SpeakerName, StageName,
 };
+pub use crate::replay::replay;
 pub use crate::rpc::{Empty, ErrorObject, Malformed, Message, RequestId, code};
 pub use crate::thread::{
     ActiveFlag, ApprovalPolicyName, SandboxModeName, SandboxPolicyShape, Thread,

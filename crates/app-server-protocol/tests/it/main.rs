@@ -3,6 +3,7 @@
 
 mod lines;
 mod news;
+mod replay;
 mod requests;
 mod rpc;
 mod sound;
