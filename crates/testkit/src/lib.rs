@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a stand-in that breaks should break the test")]
 
 mod model_server;
+mod realtime_server;
 
 pub use crate::model_server::{
     ModelCall, ModelReply, ModelScript, ModelServer, OpenReply, SeenRequest, sse,
 };
+pub use crate::realtime_server::{Goodbye, Handshake, RealtimePeer, RealtimeServer};

@@ -3,3 +3,4 @@
 #![allow(clippy::unwrap_used)]
 
 mod model_server;
+mod realtime_server;
