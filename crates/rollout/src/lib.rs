@@ -20,8 +20,8 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use protocol::{
-    ApprovalPolicy, InputSource, Item, ModelItem, SandboxPolicy, ThreadId, TurnId, TurnStatus,
-    Usage,
+    ApprovalPolicy, EventBody, InputSource, Item, ModelItem, SandboxPolicy, ThreadId, TurnId,
+    TurnStatus, Usage,
 };
 
 pub use crate::store::Store;
@@ -95,6 +95,11 @@ pub struct Summary {
     pub updated: SystemTime,
     /// The first words of the user.
     pub preview: String,
+}
+
+/// Whether an event has a line in the log.
+pub fn is_kept(body: &EventBody) -> bool {
+    lines::event(body).is_some()
 }
 
 #[derive(Debug, thiserror::Error)]

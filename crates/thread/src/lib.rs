@@ -130,6 +130,8 @@ pub enum Input {
         epoch: LinkEpoch,
         news: LinkNews,
     },
+    /// The last request: stop everything, and record what still waits.
+    Close,
     /// [`Thread::deadline`] has passed.
     Tick,
 }
@@ -215,6 +217,7 @@ pub struct Thread {
     next_turn: TurnId,
     /// For the next turn.
     waiting: VecDeque<UserInput>,
+    door: Door,
     conversation: Option<Conversation>,
     /// Said since the agent last heard from the conversation.
     said: VecDeque<TranscriptLine>,
@@ -228,6 +231,13 @@ enum Work {
     Idle { history: Vec<ModelItem>, usage: Usage },
     Preparing { turn: TurnId, history: Vec<ModelItem>, usage: Usage, stop: Stop },
     Running { turn: Box<Turn>, heard: Heard },
+}
+
+/// Whether turns may still begin to work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Door {
+    Open,
+    Closing,
 }
 
 /// Whether the turn was interrupted before it began.
@@ -283,6 +293,7 @@ impl Thread {
             work: Work::Idle { history, usage },
             next_turn,
             waiting: VecDeque::new(),
+            door: Door::Open,
             conversation: None,
             said: VecDeque::new(),
             told: Told::default(),
@@ -298,6 +309,11 @@ impl Thread {
             Work::Preparing { turn, .. } => Some(turn),
             Work::Running { turn, .. } => Some(turn.id()),
         }
+    }
+
+    /// Whether a turn or a conversation goes on.
+    pub fn is_busy(&self) -> bool {
+        self.turn().is_some() || self.conversation.is_some()
     }
 
     /// When the driver must feed [`Input::Tick`], if nothing else happens first.
@@ -347,6 +363,11 @@ impl Thread {
                 if self.conversation.as_ref().is_some_and(|it| it.id == conversation) {
                     self.drive_conversation(realtime_session::Input::Link { epoch, news }, now);
                 }
+            }
+            Input::Close => {
+                self.door = Door::Closing;
+                self.interrupt(now);
+                self.drive_conversation(realtime_session::Input::Stop, now);
             }
             Input::Tick => {
                 self.drive_turn(agent_turn::Input::Tick, now);
@@ -424,7 +445,11 @@ impl Thread {
         let turn = self.next_turn.clone();
         match std::mem::replace(&mut self.work, idle()) {
             Work::Idle { history, usage } => {
-                self.work = Work::Preparing { turn: turn.clone(), history, usage, stop: Stop::No };
+                let stop = match self.door {
+                    Door::Open => Stop::No,
+                    Door::Closing => Stop::Yes,
+                };
+                self.work = Work::Preparing { turn: turn.clone(), history, usage, stop };
                 self.queue.push_back(Output::Prepare { turn: turn.clone() });
             }
             busy @ (Work::Preparing { .. } | Work::Running { .. }) => {

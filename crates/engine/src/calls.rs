@@ -1,0 +1,82 @@
+//! The tasks that carry out one model call or one tool call, and report to the thread.
+
+use std::path::PathBuf;
+
+use agent_turn::{Epoch, Input as TurnInput};
+use protocol::{RepositoryFacts, TurnId};
+use thread::Surroundings;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tools::{RunningTool, Style, ToolEvent};
+
+use crate::surroundings;
+
+/// What tasks report to the driver.
+#[derive(Debug)]
+pub(crate) enum News {
+    Turn {
+        turn: TurnId,
+        news: TurnInput,
+    },
+    /// The surroundings of `turn` were read.
+    Prepared {
+        turn: TurnId,
+        read: Result<(RepositoryFacts, Surroundings), String>,
+    },
+}
+
+/// Sends news of one turn to its thread.
+#[derive(Debug, Clone)]
+pub(crate) struct Reporter {
+    pub(crate) turn: TurnId,
+    pub(crate) inbox: mpsc::Sender<News>,
+}
+
+impl Reporter {
+    /// Waits while the thread is busy. Nobody is left to tell when it is gone.
+    pub(crate) async fn tell(&self, news: TurnInput) {
+        drop(self.inbox.send(News::Turn { turn: self.turn.clone(), news }).await);
+    }
+}
+
+/// Reads what a turn is to know.
+pub(crate) async fn prepare(home: PathBuf, cwd: PathBuf, style: Style, reporter: Reporter) {
+    let read = tokio::task::spawn_blocking(move || surroundings::read(&home, &cwd, style)).await;
+    let read = read.unwrap_or_else(|error| Err(format!("cannot look at the workspace: {error}")));
+    let Reporter { turn, inbox } = reporter;
+    // Nobody is left to tell when the thread is gone.
+    drop(inbox.send(News::Prepared { turn, read }).await);
+}
+
+/// Runs a tool until it has finished, also after `stop`: then it finishes early.
+pub(crate) async fn run_tool(
+    mut tool: RunningTool,
+    run: Epoch,
+    stop: CancellationToken,
+    reporter: Reporter,
+) {
+    let body = tool.item().clone();
+    reporter.tell(TurnInput::ToolStarted { run, body }).await;
+    let mut stopping = false;
+    loop {
+        let event = tokio::select! {
+            biased;
+            () = stop.cancelled(), if !stopping => {
+                stopping = true;
+                tool.stop();
+                continue;
+            }
+            event = tool.next() => event,
+        };
+        match event {
+            Some(ToolEvent::Output(delta)) => {
+                reporter.tell(TurnInput::ToolDelta { run, delta }).await;
+            }
+            Some(ToolEvent::Finished(outcome)) => {
+                let tools::ToolOutcome { item: body, output } = *outcome;
+                reporter.tell(TurnInput::ToolFinished { run, body, output }).await;
+            }
+            None => return,
+        }
+    }
+}

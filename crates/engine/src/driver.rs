@@ -1,0 +1,396 @@
+//! Drives one thread: takes the next input, feeds the machine, carries its outputs out in
+//! order. The only place where a thread meets tokio; it decides nothing about the domain.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use agent_turn::{Epoch, Input as TurnInput};
+use protocol::{
+    EventBody, ItemBody, ItemStatus, ModelError, ModelErrorKind, ModelRequest, RepositoryFacts,
+    ThreadSettings, ToolCall, ToolItem, TurnId, Usage,
+};
+use rollout::{Meta, Store, TurnContext};
+use thread::{Input, ModelSize, Output, RequestId};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tools::{Style, ToolContext};
+use uuid::Uuid;
+
+use crate::Services;
+use crate::calls::{self, News, Reporter};
+use crate::clock::Clock;
+use crate::handle::{Command, Reply, Thread};
+use crate::journal::{Journal, Trouble};
+use crate::log::EventLog;
+
+/// News of tasks that wait for the thread. A model or a tool that is further ahead waits.
+const NEWS: usize = 256;
+
+pub(crate) struct Setup {
+    pub(crate) services: Arc<Services>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) thread: Thread,
+    pub(crate) originator: String,
+    pub(crate) source: String,
+    pub(crate) microphone: watch::Sender<Option<mpsc::Sender<Vec<i16>>>>,
+}
+
+pub(crate) struct Driver {
+    machine: thread::Thread,
+    size: ModelSize,
+    settings: Arc<ThreadSettings>,
+    services: Arc<Services>,
+    clock: Clock,
+    log: Arc<EventLog>,
+    journal: Journal,
+    requests: HashMap<RequestId, Reply>,
+    asked: u64,
+    /// Read when the current turn started.
+    facts: Arc<RepositoryFacts>,
+    tasks: JoinSet<()>,
+    jobs: HashMap<Id, Job>,
+    stops: HashMap<(TurnId, Epoch), CancellationToken>,
+    to_inbox: mpsc::Sender<News>,
+    inbox: mpsc::Receiver<News>,
+    microphone: watch::Sender<Option<mpsc::Sender<Vec<i16>>>>,
+}
+
+/// What a task does, to answer for it if it breaks.
+#[derive(Debug)]
+enum Job {
+    Prepare(TurnId),
+    Model(TurnId, Epoch),
+    Tool(TurnId, Epoch, ToolCall),
+}
+
+impl Driver {
+    pub(crate) fn new(setup: Setup) -> Self {
+        let Setup { services, store, thread, originator, source, microphone } = setup;
+        let Thread { id, settings, commands: _, log, microphone: _ } = thread;
+        let meta = Meta {
+            thread: id.clone(),
+            at: Clock::date(),
+            cwd: settings.cwd.clone(),
+            originator,
+            version: services.version.clone(),
+            source,
+            model_provider: settings.model_provider.clone(),
+            branch: None,
+        };
+        let journal = if settings.ephemeral { Journal::off() } else { Journal::new(store, meta) };
+        let size = ModelSize::Full;
+        let (to_inbox, inbox) = mpsc::channel(NEWS);
+        let machine = thread::Thread::new(thread::Setup {
+            thread: id,
+            settings: ThreadSettings::clone(&settings),
+            model: size,
+            history: Vec::new(),
+            usage: Usage::default(),
+            next_turn: turn_id(),
+        });
+        Self {
+            machine,
+            size,
+            settings,
+            services,
+            clock: Clock::start(),
+            log,
+            journal,
+            requests: HashMap::new(),
+            asked: 0,
+            facts: Arc::default(),
+            tasks: JoinSet::new(),
+            jobs: HashMap::new(),
+            stops: HashMap::new(),
+            to_inbox,
+            inbox,
+            microphone,
+        }
+    }
+
+    /// Runs until the thread is closed and quiet.
+    pub(crate) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        self.feed(Input::Open).await;
+        let mut closing: Vec<oneshot::Sender<()>> = Vec::new();
+        while closing.is_empty() || self.machine.is_busy() {
+            let sync_by = self.journal.sync_by();
+            // In this order, so that a run repeats: what people ask for must not wait behind
+            // a model or a tool that talks faster than it is read.
+            tokio::select! {
+                biased;
+                command = commands.recv(), if closing.is_empty() => {
+                    let done = self.on_command(command).await;
+                    closing.extend(done);
+                }
+                Some(news) = self.inbox.recv() => self.on_news(news).await,
+                Some(joined) = self.tasks.join_next_with_id() => self.on_joined(joined).await,
+                () = self.clock.until(self.machine.deadline()) => self.feed(Input::Tick).await,
+                () = until(sync_by) => {
+                    let trouble = self.journal.sync().await;
+                    self.warn(trouble).await;
+                }
+            }
+        }
+        let trouble = self.journal.sync().await;
+        self.warn(trouble).await;
+        self.log.close();
+        // Told by being dropped, when the log is complete.
+        drop(closing);
+    }
+
+    /// Returns what is to be dropped when the thread has ended, once it shall.
+    async fn on_command(&mut self, command: Option<Command>) -> Option<oneshot::Sender<()>> {
+        let input = match command {
+            Some(Command::StartTurn { input, reply }) => {
+                Input::StartTurn { request: self.request(reply), input }
+            }
+            Some(Command::Steer { expected, input, reply }) => {
+                Input::Steer { request: self.request(reply), expected, input }
+            }
+            Some(Command::Interrupt { expected, reply }) => {
+                Input::Interrupt { request: self.request(reply), expected }
+            }
+            Some(Command::StartRealtime { start: _, reply }) => {
+                // The other end waits only to know that we are here.
+                drop(reply.send(()));
+                return None;
+            }
+            Some(Command::StopRealtime { reply }) => {
+                Input::StopConversation { request: self.request(reply) }
+            }
+            Some(Command::AppendText { text, reply }) => {
+                Input::AppendText { request: self.request(reply), text }
+            }
+            Some(Command::Played { item, upto }) => Input::Played { item, upto },
+            Some(Command::Close { done }) => {
+                self.feed(Input::Close).await;
+                return Some(done);
+            }
+            // The engine is gone, and every handle with it.
+            None => {
+                self.feed(Input::Close).await;
+                return Some(oneshot::channel().0);
+            }
+        };
+        self.feed(input).await;
+        None
+    }
+
+    async fn on_news(&mut self, news: News) {
+        let input = match news {
+            News::Turn { turn, news } => Input::Turn { turn, news },
+            News::Prepared { turn, read } => {
+                let surroundings = read.map(|(facts, surroundings)| {
+                    self.journal.on_branch(facts.branch.as_deref());
+                    self.facts = Arc::new(facts);
+                    surroundings
+                });
+                Input::Prepared { turn, next_turn: turn_id(), surroundings }
+            }
+        };
+        self.feed(input).await;
+    }
+
+    fn request(&mut self, reply: Reply) -> RequestId {
+        self.asked += 1;
+        let request = RequestId(self.asked);
+        self.requests.insert(request, reply);
+        request
+    }
+
+    async fn feed(&mut self, input: Input) {
+        // Collected, because carrying them out awaits.
+        let outputs: Vec<Output> = self.machine.handle(input, self.clock.now()).collect();
+        for output in outputs {
+            self.carry_out(output).await;
+        }
+    }
+
+    async fn carry_out(&mut self, output: Output) {
+        let trouble = match output {
+            Output::Accepted { request, turn } => {
+                if let Some(reply) = self.requests.remove(&request) {
+                    // Who asked may have gone; what was asked is done all the same.
+                    drop(reply.send(Ok(turn)));
+                }
+                None
+            }
+            Output::Refused { request, refusal } => {
+                if let Some(reply) = self.requests.remove(&request) {
+                    // As above.
+                    drop(reply.send(Err(refusal)));
+                }
+                None
+            }
+            Output::Prepare { turn } => {
+                self.prepare(turn);
+                None
+            }
+            Output::LogContext { turn, realtime_active } => {
+                let context = self.turn_context(turn, realtime_active);
+                self.journal.context(Clock::date(), context)
+            }
+            Output::Record(item) => self.journal.record(Clock::date(), &item),
+            Output::Sync => self.journal.sync().await,
+            Output::Event(body) => {
+                self.event(body).await;
+                None
+            }
+            Output::CallModel { turn, epoch, request } => {
+                self.call_model(turn, epoch, request);
+                None
+            }
+            Output::RunTool { turn, run, call } => {
+                self.run_tool(turn, run, call);
+                None
+            }
+            Output::CancelModel { turn, epoch } | Output::CancelTool { turn, run: epoch } => {
+                if let Some(stop) = self.stops.get(&(turn, epoch)) {
+                    stop.cancel();
+                }
+                None
+            }
+            Output::Connect { .. }
+            | Output::Send { .. }
+            | Output::Ping { .. }
+            | Output::Disconnect { .. } => None,
+        };
+        self.warn(trouble).await;
+    }
+
+    async fn event(&mut self, body: EventBody) {
+        let event = self.log.number(Clock::date(), body);
+        let trouble = self.journal.event(&event).await;
+        self.log.push(event);
+        if let Some(message) = trouble {
+            // Only shown: writing it would fail like what it is about.
+            self.log.push(self.log.number(Clock::date(), EventBody::Warning { message }));
+        }
+    }
+
+    async fn warn(&mut self, trouble: Trouble) {
+        if let Some(message) = trouble {
+            self.event(EventBody::Warning { message }).await;
+        }
+    }
+
+    fn turn_context(&self, turn: TurnId, realtime_active: bool) -> TurnContext {
+        let ThreadSettings {
+            cwd,
+            model,
+            model_provider,
+            approval_policy,
+            sandbox,
+            developer_instructions: _,
+            ephemeral: _,
+        } = ThreadSettings::clone(&self.settings);
+        TurnContext { turn, cwd, approval_policy, sandbox, model, model_provider, realtime_active }
+    }
+
+    // Tasks.
+
+    fn prepare(&mut self, turn: TurnId) {
+        let (home, cwd) = (self.services.home.clone(), self.settings.cwd.clone());
+        let reporter = self.reporter(turn.clone());
+        self.spawn(Job::Prepare(turn), calls::prepare(home, cwd, style(self.size), reporter));
+    }
+
+    fn call_model(&mut self, turn: TurnId, epoch: Epoch, _request: ModelRequest) {
+        let reporter = self.reporter(turn.clone());
+        self.spawn(Job::Model(turn, epoch), async move {
+            reporter.tell(model_failed(epoch, "no model".to_owned())).await;
+        });
+    }
+
+    fn run_tool(&mut self, turn: TurnId, run: Epoch, call: ToolCall) {
+        let context = ToolContext {
+            facts: Arc::clone(&self.facts),
+            sandbox: self.settings.sandbox.clone(),
+            style: style(self.size),
+        };
+        let tool = self.services.toolbox.start(&call, &context);
+        let reporter = self.reporter(turn.clone());
+        let stop = self.stop(&turn, run);
+        self.spawn(Job::Tool(turn, run, call), calls::run_tool(tool, run, stop, reporter));
+    }
+
+    fn reporter(&self, turn: TurnId) -> Reporter {
+        Reporter { turn, inbox: self.to_inbox.clone() }
+    }
+
+    fn stop(&mut self, turn: &TurnId, epoch: Epoch) -> CancellationToken {
+        let stop = CancellationToken::new();
+        self.stops.insert((turn.clone(), epoch), stop.clone());
+        stop
+    }
+
+    fn spawn(&mut self, job: Job, task: impl Future<Output = ()> + Send + 'static) {
+        let task = self.tasks.spawn(task);
+        self.jobs.insert(task.id(), job);
+    }
+
+    /// A task has ended. One that broke answers with that, because the thread waits for it.
+    async fn on_joined(&mut self, joined: Result<(Id, ()), JoinError>) {
+        let (id, broken) = match joined {
+            Ok((id, ())) => (id, None),
+            Err(error) => (error.id(), Some(error.to_string())),
+        };
+        let Some(job) = self.jobs.remove(&id) else { return };
+        let answer = match job {
+            Job::Prepare(turn) => broken.map(|error| Input::Prepared {
+                turn,
+                next_turn: turn_id(),
+                surroundings: Err(format!("cannot look at the workspace: {error}")),
+            }),
+            Job::Model(turn, epoch) => {
+                self.stops.remove(&(turn.clone(), epoch));
+                broken.map(|error| Input::Turn { turn, news: model_failed(epoch, error) })
+            }
+            Job::Tool(turn, run, call) => {
+                self.stops.remove(&(turn.clone(), run));
+                broken.map(|error| Input::Turn { turn, news: tool_failed(run, call, error) })
+            }
+        };
+        if let Some(input) = answer {
+            self.feed(input).await;
+        }
+    }
+}
+
+fn style(size: ModelSize) -> Style {
+    match size {
+        ModelSize::Full => Style::Full,
+        ModelSize::Small => Style::Typed,
+    }
+}
+
+fn turn_id() -> TurnId {
+    TurnId::new(Uuid::now_v7().to_string())
+}
+
+fn model_failed(epoch: Epoch, error: String) -> TurnInput {
+    let message = format!("the call of the model broke: {error}");
+    TurnInput::ModelFailed { epoch, error: ModelError { kind: ModelErrorKind::Rejected, message } }
+}
+
+fn tool_failed(run: Epoch, call: ToolCall, error: String) -> TurnInput {
+    let output = format!("{} broke: {error}", call.name);
+    let ToolCall { call, name, arguments } = call;
+    let body = ItemBody::Tool(ToolItem {
+        call,
+        tool: name,
+        arguments,
+        status: ItemStatus::Failed,
+        result: output.clone(),
+        duration: None,
+    });
+    TurnInput::ToolFinished { run, body, output }
+}
+
+async fn until(deadline: Option<std::time::Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}

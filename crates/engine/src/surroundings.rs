@@ -1,0 +1,103 @@
+//! Reads what a turn is to know of the world.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use agent_turn::Enforcement;
+use protocol::RepositoryFacts;
+use sandboxing::Availability;
+use stdx::Date;
+use thread::{ProjectDoc, Surroundings};
+use tools::{Style, Toolbox};
+use uuid::Uuid;
+
+use crate::clock::Clock;
+
+/// What all project documents together may take of the context (the reference's default).
+const DOCS_BYTES: u64 = 32 * 1024;
+
+/// In each directory the first of these that exists.
+const DOC_NAMES: [&str; 2] = ["AGENTS.override.md", "AGENTS.md"];
+
+/// Blocks: it asks git and reads files. The error is a sentence for people.
+pub(crate) fn read(
+    home: &Path,
+    cwd: &Path,
+    style: Style,
+) -> Result<(RepositoryFacts, Surroundings), String> {
+    let facts = workspace::repository_facts(cwd).map_err(|error| error.to_string())?;
+    let surroundings = Surroundings {
+        tools: Toolbox::catalogue(style, &facts),
+        enforcement: enforcement(),
+        project_docs: project_docs(home, cwd),
+        date: Date::of(Clock::date()).day_stamp(),
+        seed: seed(),
+    };
+    Ok((facts, surroundings))
+}
+
+fn enforcement() -> Enforcement {
+    match sandboxing::availability() {
+        Availability::Confined { landlock_abi: _ } => Enforcement::Sandboxed,
+        Availability::Unavailable { reason } => Enforcement::Unavailable { why: reason.clone() },
+    }
+}
+
+/// The random half of an id made for nothing else.
+fn seed() -> u64 {
+    u64::from_le_bytes(*Uuid::now_v7().as_bytes().last_chunk().unwrap_or(&[0; 8]))
+}
+
+/// The user's own document, then one per directory from the project's root down to `cwd`.
+fn project_docs(home: &Path, cwd: &Path) -> Vec<ProjectDoc> {
+    let root = cwd.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(cwd);
+    let mut folders: Vec<&Path> =
+        cwd.ancestors().take_while(|folder| folder.starts_with(root)).collect();
+    folders.push(home);
+    let mut room = DOCS_BYTES;
+    let mut docs = Vec::new();
+    for folder in folders.into_iter().rev() {
+        let found = DOC_NAMES.iter().find_map(|name| read_doc(folder.join(name), room));
+        if let Some(doc) = found {
+            room = room.saturating_sub(doc.text.len() as u64);
+            docs.push(doc);
+        }
+    }
+    docs
+}
+
+/// `None` for what does not exist, is not readable as text, or has no words.
+fn read_doc(path: PathBuf, room: u64) -> Option<ProjectDoc> {
+    let mut bytes = Vec::new();
+    File::open(&path).ok()?.take(room).read_to_end(&mut bytes).ok()?;
+    let text = String::from_utf8_lossy(&bytes).trim().to_owned();
+    (!text.is_empty()).then_some(ProjectDoc { path, text })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn documents_from_home_and_root_down_to_the_directory() {
+        let folder = tempfile::tempdir().unwrap();
+        let (home, root) = (folder.path().join("home"), folder.path().join("root"));
+        let cwd = root.join("a/b");
+        fs::create_dir_all(&cwd).unwrap();
+        fs::create_dir_all(&home).unwrap();
+        fs::create_dir(root.join(".git")).unwrap();
+        let write = |path: PathBuf, text: &str| fs::write(path, text).unwrap();
+        write(folder.path().join("AGENTS.md"), "above the root");
+        write(home.join("AGENTS.md"), "home");
+        write(root.join("AGENTS.md"), "root");
+        write(root.join("a/AGENTS.md"), " \n");
+        write(cwd.join("AGENTS.md"), "not this");
+        write(cwd.join("AGENTS.override.md"), "cwd");
+        let texts: Vec<String> =
+            project_docs(&home, &cwd).into_iter().map(|doc| doc.text).collect();
+        assert_eq!(texts, ["home", "root", "cwd"]);
+    }
+}
