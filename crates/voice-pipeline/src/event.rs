@@ -60,7 +60,7 @@ pub enum Job {
     /// Answered by [`JobNews::EndOfTurn`].
     CheckEndOfTurn { pcm: Arc<[i16]> },
     /// At most 30 s. Answered by [`JobNews::Transcript`].
-    Transcribe { pcm: Arc<[i16]>, vocabulary: Vec<String> },
+    Transcribe { pcm: Arc<[i16]>, language: Option<String>, vocabulary: String },
     /// [`JobNews::Text`] and [`JobNews::Call`] as they come, then [`JobNews::Done`].
     Reply { request: Box<ModelRequest> },
     /// [`JobNews::Sound`] as it comes, then [`JobNews::Done`].
@@ -74,6 +74,10 @@ pub enum JobNews {
     },
     Transcript {
         text: String,
+        /// Mean natural logarithm of the words' probabilities.
+        log_probability: f32,
+        /// How likely it is that nobody spoke, from 0 to 1.
+        no_speech: f32,
     },
     Text {
         delta: String,

@@ -31,7 +31,7 @@ use crate::segments::segments;
 use crate::sentences::sentences;
 use crate::settings::{
     Audience, Handoff, InputItem, Modality, ResponseRequest, SessionKind, Settings, Terms,
-    TurnDetection,
+    Transcription, TurnDetection,
 };
 
 /// Sound in one delta: often enough that a client never starves, seldom enough that the
@@ -46,6 +46,11 @@ const MOST_OUT_OF_BAND: usize = 8;
 
 /// From here on the end-of-turn model means "complete".
 const COMPLETE: f32 = 0.5;
+
+/// A recogniser that hears nobody and is unsure of every word has made them up. Both bounds are
+/// those that Whisper's authors use.
+const NOBODY_SPOKE: f32 = 0.6;
+const A_GUESS: f32 = -1.0;
 
 /// Tokens are not counted here but estimated: letters of one, and the service's own rates
 /// for sound (ten a second heard, twenty a second said).

@@ -40,8 +40,10 @@ pub enum Modality {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Transcription {
-    /// Words that are likely to be heard.
-    pub vocabulary: Vec<String>,
+    /// A two-letter code, where the client named one.
+    pub language: Option<String>,
+    /// Words that are likely to be heard, as running text.
+    pub vocabulary: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -120,7 +120,8 @@ fn parse(line: &str) -> Vec<Input> {
         ["deaf"] => vec![Input::VoiceLost { message: text }],
         ["complete", epoch] => job(epoch, JobNews::EndOfTurn { probability: 0.9 }),
         ["unfinished", epoch] => job(epoch, JobNews::EndOfTurn { probability: 0.1 }),
-        ["heard", epoch] => job(epoch, JobNews::Transcript { text }),
+        ["heard", epoch] => job(epoch, heard(text, -0.2, 0.01)),
+        ["guessed", epoch] => job(epoch, heard(text, -1.4, 0.8)),
         ["pcm", epoch, ms] => job(epoch, JobNews::Sound { pcm: tone(ms) }),
         ["wrote", epoch] => job(epoch, JobNews::Text { delta: text.replace("\\n", "\n") }),
         ["called", epoch, name] => {
@@ -175,6 +176,10 @@ fn parse(line: &str) -> Vec<Input> {
         }),
         _ => panic!("not an input: {line}"),
     }
+}
+
+fn heard(text: String, log_probability: f32, no_speech: f32) -> JobNews {
+    JobNews::Transcript { text, log_probability, no_speech }
 }
 
 fn create(id: Option<&str>, body: ItemBody, place: Place) -> ClientEvent {

@@ -15,9 +15,10 @@ impl Pipeline {
                 self.jobs.remove(&epoch);
                 self.on_end_of_turn(None);
             }
-            (Task::Transcribe(item), JobNews::Transcript { text }) => {
+            (Task::Transcribe(item), JobNews::Transcript { text, log_probability, no_speech }) => {
                 self.jobs.remove(&epoch);
-                self.on_transcript(item, &text);
+                let nobody = NOBODY_SPOKE < no_speech && log_probability < A_GUESS;
+                self.on_transcript(item, if nobody { "" } else { &text });
             }
             (Task::Transcribe(item), JobNews::Failed { message }) => {
                 self.jobs.remove(&epoch);

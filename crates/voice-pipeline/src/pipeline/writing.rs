@@ -15,13 +15,9 @@ impl Pipeline {
     }
 
     fn transcribe(&mut self, id: ItemId, pcm: Arc<[i16]>) {
-        let vocabulary = self
-            .settings
-            .transcription
-            .as_ref()
-            .map(|it| it.vocabulary.clone())
-            .unwrap_or_default();
-        self.start(Job::Transcribe { pcm, vocabulary }, Task::Transcribe(id));
+        let Transcription { language, vocabulary } =
+            self.settings.transcription.clone().unwrap_or_default();
+        self.start(Job::Transcribe { pcm, language, vocabulary }, Task::Transcribe(id));
     }
 
     pub(super) fn on_transcript(&mut self, id: ItemId, text: &str) {

@@ -260,6 +260,18 @@ fn noise_is_not_answered() {
   start #2 transcribe 544ms
 > heard #2 " (wind blowing) "
   transcribed item_1 "" of 0.544s
+> speech 320
+  speech started item_2 at 544ms
+> silence 224
+  start #3 end of turn? after 544ms
+> complete #3
+  speech stopped item_2 at 1088ms
+  committed item_2 after item_1
+  added item_2 User "" after item_1
+  done item_2 User "" after item_1
+  start #4 transcribe 544ms
+> guessed #4 "Thank you."
+  transcribed item_2 "" of 0.544s
 "#,
     );
 }

@@ -163,7 +163,7 @@ impl World {
             Job::CheckEndOfTurn { .. } => {
                 JobNews::EndOfTurn { probability: if self.dice.once_in(2) { 0.9 } else { 0.1 } }
             }
-            Job::Transcribe { .. } => JobNews::Transcript { text: model.words.clone() },
+            Job::Transcribe { .. } => heard(model.words.clone(), -0.2, 0.01),
             Job::Reply { .. } if over => JobNews::Done,
             Job::Reply { .. } if self.dice.once_in(12) => {
                 JobNews::Call { name: "weather".to_owned(), arguments: "{}".to_owned() }
