@@ -73,6 +73,20 @@ impl fmt::Display for Refusal {
     }
 }
 
+/// The URL of one resource of an API: `path` behind the base's own, `query` behind the base's.
+pub fn join_url(
+    base: &str,
+    path: &str,
+    query: &[(String, String)],
+) -> Result<String, HttpError> {
+    let mut url = parse_url(base)?;
+    url.set_path(&format!("{}/{path}", url.path().trim_end_matches('/')));
+    if !query.is_empty() {
+        url.query_pairs_mut().extend_pairs(query);
+    }
+    Ok(url.into())
+}
+
 impl Network {
     /// Sends a request and waits for its stream to begin. Dropping the future or the stream
     /// cancels the request.

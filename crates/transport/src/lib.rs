@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 pub use crate::download::{Download, DownloadError};
 pub use crate::headers::{Headers, InvalidHeader};
-pub use crate::http::{HttpError, Post, Refusal};
+pub use crate::http::{HttpError, Post, Refusal, join_url};
 pub use crate::sse::{SseEvent, SseStream};
 pub use crate::tls::Trust;
 pub use crate::websocket::{

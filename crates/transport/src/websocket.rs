@@ -50,6 +50,8 @@ pub struct Dial {
 pub enum WebSocketMessage {
     Text(Text),
     Binary(Bytes),
+    /// A ping or a pong: the peer lives.
+    Alive,
     /// The peer says goodbye; nothing follows. 1005 stands for a close without a code.
     Close {
         code: u16,
@@ -147,7 +149,8 @@ impl WebSocketReader {
                     WebSocketMessage::Close { code, reason }
                 }
                 // The answer to a ping goes out with the next read or write.
-                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => continue,
+                Message::Ping(_) | Message::Pong(_) => WebSocketMessage::Alive,
+                Message::Frame(_) => continue,
             }));
         }
         None
@@ -176,6 +179,13 @@ impl WebSocketWriter {
     /// Sends what was fed. Cancel-safe.
     pub async fn flush(&mut self) -> Result<(), WebSocketError> {
         self.sink.flush().await.map_err(|error| broken(&self.url, error))
+    }
+
+    /// Asks the peer for a sign of life, which the reader gives as
+    /// [`WebSocketMessage::Alive`].
+    pub async fn ping(&mut self) -> Result<(), WebSocketError> {
+        let ping = Message::Ping(Bytes::new());
+        self.sink.send(ping).await.map_err(|error| broken(&self.url, error))
     }
 
     /// Says goodbye. The reader sees the peer's answer.

@@ -1,0 +1,3 @@
+//! All integration tests of this crate; one binary.
+
+#![allow(clippy::unwrap_used)]
