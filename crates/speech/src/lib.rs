@@ -17,6 +17,7 @@ mod end_of_turn;
 mod error;
 mod mel;
 mod net;
+pub mod text;
 mod tts;
 mod vad;
 
