@@ -135,7 +135,9 @@ fn parse_body(body: &str) -> Option<ErrorBody> {
     let body: Value = serde_json::from_str(body).ok()?;
     match [&body["error"], &body["detail"], &body].into_iter().find(|it| !it.is_null())? {
         Value::String(message) => Some(ErrorBody::new(Value::Null, message.clone())),
-        error => ErrorBody::deserialize(error).ok(),
+        // serde would read a list as the fields in their order.
+        error if error.is_object() => ErrorBody::deserialize(error).ok(),
+        _ => None,
     }
 }
 

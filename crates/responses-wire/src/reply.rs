@@ -77,6 +77,11 @@ impl Reply {
     }
 
     fn decode(&mut self, data: &str) -> Result<Vec<ModelEvent>, ReplyError> {
+        // serde would read a list as the fields in their order.
+        if !data.trim_start().starts_with('{') {
+            let reason = "it is no object".to_owned();
+            return Err(DecodeError::NotJson { reason }.into());
+        }
         let Head { kind } = serde_json::from_str(data)
             .map_err(|error| DecodeError::NotJson { reason: error.to_string() })?;
         let event = Event { kind: &kind, data };
