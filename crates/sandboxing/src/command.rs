@@ -4,8 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// One command. Its standard input is empty; its standard output and error are one stream, so
-/// that they stay in the order in which they were written.
+/// One command. Its standard input is empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     /// The program, looked up in `PATH` of `env` when it has no slash, and its arguments.
@@ -14,10 +13,20 @@ pub struct Command {
     /// The whole environment: nothing is inherited.
     pub env: Vec<(OsString, OsString)>,
     pub confinement: Confinement,
+    pub errors: Errors,
     /// After this, every process of the command is asked to end, then killed.
     pub time_limit: Duration,
     /// Bytes of output that are handed on: the first and the last of it when there is more.
     pub output_limit: usize,
+}
+
+/// What becomes of standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Errors {
+    /// One stream with standard output, so that both stay in the order in which they came.
+    WithOutput,
+    /// For output that is parsed.
+    Discarded,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -81,7 +81,8 @@ impl Spawner {
 
     /// Starts a command. Dropping this future kills what it may have started.
     pub async fn run(&self, command: Command) -> Result<Running, SpawnError> {
-        let Command { argv, time_limit, output_limit, cwd: _, env: _, confinement: _ } = &command;
+        let Command { argv, time_limit, output_limit, cwd: _, env: _, confinement: _, errors: _ } =
+            &command;
         if argv.is_empty() {
             return Err(SpawnError::Empty);
         }

@@ -8,7 +8,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::command::{Command, Confinement, Network, Writes};
+use crate::command::{Command, Confinement, Errors, Network, Writes};
 use crate::running::{Ending, Exit};
 
 /// Longest frame: arguments and environment together, of which Linux itself allows two megabytes.
@@ -50,7 +50,8 @@ impl Order {
         let mut out = Encoder::default();
         match self {
             Self::Run(command) => {
-                let Command { argv, cwd, env, confinement, time_limit, output_limit } = command;
+                let Command { argv, cwd, env, confinement, errors, time_limit, output_limit } =
+                    command;
                 let Confinement { writes, network } = confinement;
                 out.byte(0);
                 out.list(argv, |out, arg| out.bytes(arg.as_bytes()));
@@ -69,6 +70,10 @@ impl Order {
                 out.byte(match network {
                     Network::Open => 0,
                     Network::Closed => 1,
+                });
+                out.byte(match errors {
+                    Errors::WithOutput => 0,
+                    Errors::Discarded => 1,
                 });
                 out.duration(*time_limit);
                 out.number(*output_limit as u64);
@@ -95,6 +100,11 @@ impl Order {
                         1 => Network::Closed,
                         _ => return Err(Malformed),
                     },
+                },
+                errors: match input.byte()? {
+                    0 => Errors::WithOutput,
+                    1 => Errors::Discarded,
+                    _ => return Err(Malformed),
                 },
                 time_limit: input.duration()?,
                 output_limit: usize::try_from(input.number()?).map_err(|_| Malformed)?,
@@ -293,6 +303,7 @@ mod tests {
                 writes: Writes::Only(vec!["/tmp".into()]),
                 network: Network::Closed,
             },
+            errors: Errors::Discarded,
             time_limit: Duration::from_millis(1500),
             output_limit: 4096,
         })

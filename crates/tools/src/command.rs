@@ -1,14 +1,14 @@
 //! Runs one confined command to its end, for whichever tool asked.
 
 use std::ffi::OsString;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use sandboxing::{
-    Command, Confinement, Ending, Exit, Network, RunEvent, SpawnError, Writes, denied_by_sandbox,
+    Command, Confinement, Ending, Errors, Exit, Network, RunEvent, SpawnError, Writes,
+    denied_by_sandbox,
 };
 
-use crate::policy::writable_roots;
+use crate::policy::{Cell, writable_roots};
 use crate::running::Ports;
 use crate::text::{Decoder, plain};
 use crate::toolbox::Job;
@@ -25,29 +25,56 @@ pub(crate) struct Finished {
     pub(crate) duration: Duration,
 }
 
-/// Whether the output is told to the clients while it comes.
+/// Whether the output is for people, and told to them while it comes, or for us to parse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Telling {
     Live,
     Silent,
 }
 
-/// Runs `argv` in `cwd`, until its end, its time limit, or the stop of the tool.
+/// What to run, in the root of the workspace.
+#[derive(Debug)]
+pub(crate) struct Program {
+    pub(crate) argv: Vec<OsString>,
+    /// Its whole environment.
+    pub(crate) env: Vec<(OsString, OsString)>,
+    pub(crate) confinement: Confinement,
+    pub(crate) time_limit: Duration,
+}
+
+/// Runs a command of the user's project in the thread's sandbox.
 pub(crate) async fn run(
     job: &Job,
     ports: &mut Ports,
     argv: Vec<OsString>,
-    confinement: Confinement,
-    temporary: Option<&Path>,
+    cell: &Cell,
     time_limit: Duration,
+) -> Result<Finished, SpawnError> {
+    let confinement = cell.confinement.clone();
+    let temporary = cell.temporary.as_ref().map(|it| it.path());
+    let env = job.environment.for_command(&confinement, temporary, job.scratch.path());
+    let program = Program { argv, env, confinement, time_limit };
+    run_program(job, ports, program, Telling::Live).await
+}
+
+/// Runs until its end, its time limit, or the stop of the tool.
+pub(crate) async fn run_program(
+    job: &Job,
+    ports: &mut Ports,
+    program: Program,
     telling: Telling,
 ) -> Result<Finished, SpawnError> {
-    let network = confinement.network;
+    let Program { argv, env, confinement, time_limit } = program;
+    let errors = match telling {
+        Telling::Live => Errors::WithOutput,
+        Telling::Silent => Errors::Discarded,
+    };
     let command = Command {
         argv,
         cwd: job.context.facts.root.clone(),
-        env: job.environment.for_command(network, temporary),
+        env,
         confinement,
+        errors,
         time_limit,
         output_limit: OUTPUT_LIMIT,
     };

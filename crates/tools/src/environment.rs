@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use sandboxing::Network;
+use sandboxing::{Confinement, Network, Writes};
 
 /// What this process was given, less what commands have no business with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,37 +18,64 @@ impl Environment {
         Self(variables.filter(|(name, _)| !is_secret(name)).collect())
     }
 
-    /// For one command: words without colours and questions, and package managers that know at
-    /// once that there is no network instead of trying for a minute.
+    /// For one command: words without colours and questions, package managers that know at once
+    /// that there is no network instead of trying for a minute, and caches where it may write.
+    ///
+    /// `private` is the command's own directory, where it has one; `scratch` is shared by all.
     pub(crate) fn for_command(
         &self,
-        network: Network,
-        temporary: Option<&Path>,
+        confinement: &Confinement,
+        private: Option<&Path>,
+        scratch: Option<&Path>,
     ) -> Vec<(OsString, OsString)> {
-        let mut variables = self.0.clone();
-        let mut set = |name: &str, value: &OsStr| {
-            variables.retain(|(other, _)| other != name);
-            variables.push((name.into(), value.into()));
-        };
+        let mut variables = Variables(self.0.clone());
         for (name, value) in PLAIN {
-            set(name, OsStr::new(value));
+            variables.set(name, value);
         }
-        if network == Network::Closed {
+        if confinement.network == Network::Closed {
             for (name, value) in OFFLINE {
-                set(name, OsStr::new(value));
+                variables.set(name, value);
             }
         }
-        if let Some(temporary) = temporary {
+        let Writes::Only(roots) = &confinement.writes else { return variables.0 };
+        if let Some(private) = private {
             for name in ["TMPDIR", "TMP", "TEMP"] {
-                set(name, temporary.as_os_str());
+                variables.set(name, private);
+            }
+            // Nothing may be written beside the sources, so builds go here; slow, but they work.
+            variables.set("CARGO_TARGET_DIR", private.join("target"));
+            variables.set("PYTHONPYCACHEPREFIX", private.join("pycache"));
+        } else {
+            // A shared build directory elsewhere cannot be written; the default can.
+            for name in ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR"] {
+                variables
+                    .keep_if(name, |it| roots.iter().any(|root| Path::new(it).starts_with(root)));
             }
         }
-        variables
+        if let Some(scratch) = private.or(scratch) {
+            // Their usual place is below the home directory.
+            variables.set("GOCACHE", scratch.join("go-build"));
+            variables.set("npm_config_logs_dir", scratch.join("npm-logs"));
+        }
+        variables.0
     }
 
     #[cfg(test)]
     pub(crate) fn of(variables: &[(&str, &str)]) -> Self {
         Self::without_secrets(variables.iter().map(|(name, value)| (name.into(), value.into())))
+    }
+}
+
+struct Variables(Vec<(OsString, OsString)>);
+
+impl Variables {
+    fn set(&mut self, name: &str, value: impl AsRef<OsStr>) {
+        self.keep_if(name, |_| false);
+        self.0.push((name.into(), value.as_ref().to_owned()));
+    }
+
+    fn keep_if(&mut self, name: &str, keep: impl Fn(&OsStr) -> bool) {
+        self.0.retain(|(other, value)| other != name || keep(value));
     }
 }
 

@@ -1,11 +1,13 @@
 //! Offers tools and runs them.
 
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use protocol::{
     ItemBody, ItemStatus, RepositoryFacts, SandboxPolicy, ToolCall, ToolItem, ToolSpec,
 };
 use sandboxing::Spawner;
+use tempfile::TempDir;
 
 use crate::arguments::{Arguments, BadArguments};
 use crate::environment::Environment;
@@ -36,12 +38,17 @@ pub struct ToolContext {
 pub struct Toolbox {
     spawner: Arc<Spawner>,
     environment: Arc<Environment>,
+    scratch: Arc<Scratch>,
 }
 
 impl Toolbox {
     /// Commands get the environment of this process, less its secrets.
     pub fn new(spawner: Arc<Spawner>) -> Self {
-        Self { spawner, environment: Arc::new(Environment::of_this_process()) }
+        Self {
+            spawner,
+            environment: Arc::new(Environment::of_this_process()),
+            scratch: Arc::new(Scratch::default()),
+        }
     }
 
     /// The tools for one turn, most useful first.
@@ -67,6 +74,7 @@ impl Toolbox {
                 context: context.clone(),
                 spawner: Arc::clone(&self.spawner),
                 environment: Arc::clone(&self.environment),
+                scratch: Arc::clone(&self.scratch),
             };
             (tool.start)(job, &arguments)
         };
@@ -81,6 +89,20 @@ pub(crate) struct Job {
     pub(crate) context: ToolContext,
     pub(crate) spawner: Arc<Spawner>,
     pub(crate) environment: Arc<Environment>,
+    pub(crate) scratch: Arc<Scratch>,
+}
+
+/// A directory for the caches of commands, made when the first one runs and removed with the
+/// toolbox. Its name cannot be foreseen and it is ours alone.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch(OnceLock<Option<TempDir>>);
+
+impl Scratch {
+    /// `None` where no temporary directory can be made; then commands do without.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        let made = self.0.get_or_init(|| tempfile::Builder::new().prefix("duet-").tempdir().ok());
+        made.as_ref().map(TempDir::path)
+    }
 }
 
 /// A call that ended before it began.

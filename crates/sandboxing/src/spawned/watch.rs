@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal};
 
 use super::{GRACE, best_effort, descendants};
-use crate::command::Command;
+use crate::command::{Command, Errors};
 use crate::confine::confine_thread;
 use crate::running::{Ending, Exit};
 use crate::wire::{Order, Refusal, Report, take_frame};
@@ -67,7 +67,7 @@ fn read_order(engine: &mut UnixStream) -> Option<Command> {
 /// Starts the command from a thread that was confined for it. This thread keeps its rights, so
 /// that the command can neither stop it nor hide from it.
 fn start(command: &Command) -> Result<Child, (Refusal, String)> {
-    let Command { argv, cwd, env, confinement, time_limit: _, output_limit: _ } = command;
+    let Command { argv, cwd, env, confinement, errors, time_limit: _, output_limit: _ } = command;
     let failed = |error: std::io::Error| (Refusal::Failed, error.to_string());
     let Some((program, args)) = argv.split_first() else {
         return Err((Refusal::Failed, "the command is empty".to_owned()));
@@ -88,7 +88,10 @@ fn start(command: &Command) -> Result<Child, (Refusal, String)> {
         .envs(env.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(Stdio::from(stderr.as_fd().try_clone_to_owned().map_err(failed)?))
-        .stderr(Stdio::from(stderr.as_fd().try_clone_to_owned().map_err(failed)?))
+        .stderr(match errors {
+            Errors::WithOutput => Stdio::from(stderr.as_fd().try_clone_to_owned().map_err(failed)?),
+            Errors::Discarded => Stdio::null(),
+        })
         .process_group(0);
     let thread = std::thread::Builder::new()
         .name("confined".to_owned())

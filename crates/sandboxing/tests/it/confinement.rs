@@ -5,15 +5,10 @@ use std::path::PathBuf;
 
 use super::*;
 
-/// A directory that is in no temporary directory's way and in no root.
-fn outside() -> tempfile::TempDir {
-    tempfile::Builder::new().prefix("outside-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
-}
-
 #[tokio::test]
 async fn writes_are_limited_to_the_roots() {
     let inside = tempfile::tempdir().unwrap();
-    let outside = outside();
+    let outside = tempfile::tempdir().unwrap();
     let precious = outside.path().join("precious");
     std::fs::write(&precious, "data").unwrap();
     // Each line prints its name only if it could be done.
@@ -51,7 +46,7 @@ async fn writes_are_limited_to_the_roots() {
 #[tokio::test]
 async fn a_denied_write_is_told_by_the_program() {
     let inside = tempfile::tempdir().unwrap();
-    let outside = outside();
+    let outside = tempfile::tempdir().unwrap();
     let write = format!("echo x > {}/new", outside.path().display());
     let (output, exit) = run(script(&write, inside.path(), &[inside.path()])).await;
     assert_eq!(exit, exited(1));
@@ -179,7 +174,7 @@ async fn nothing_outside_can_be_signalled_or_looked_into() {
 #[tokio::test]
 async fn unconfined_commands_have_the_users_rights() {
     let directory = tempfile::tempdir().unwrap();
-    let outside = outside();
+    let outside = tempfile::tempdir().unwrap();
     let write = format!("echo x > {}/new && echo written", outside.path().display());
     let confinement = Confinement::NONE;
     let command = Command { confinement, ..script(&write, directory.path(), &[]) };

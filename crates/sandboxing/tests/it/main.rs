@@ -11,8 +11,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use sandboxing::{
-    Availability, Command, Confinement, Ending, Exit, Network, RunEvent, Running, SpawnError,
-    Spawner, SpawnerProgram, Writes, availability,
+    Availability, Command, Confinement, Ending, Errors, Exit, Network, RunEvent, Running,
+    SpawnError, Spawner, SpawnerProgram, Writes, availability,
 };
 
 const AS_SPAWNER: &str = "acts-as-the-spawner";
@@ -45,6 +45,7 @@ fn script(script: &str, cwd: &Path, roots: &[&Path]) -> Command {
             writes: Writes::Only(roots.iter().map(|it| it.to_path_buf()).collect()),
             network: Network::Closed,
         },
+        errors: Errors::WithOutput,
         time_limit: Duration::from_secs(60),
         output_limit: 64 * 1024,
     }

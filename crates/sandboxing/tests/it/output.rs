@@ -79,3 +79,13 @@ async fn standard_input_is_empty() {
     let directory = tempfile::tempdir().unwrap();
     assert_eq!(run(script("cat; echo end", directory.path(), &[])).await.0, "end\n");
 }
+
+#[tokio::test]
+async fn errors_can_be_left_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let command = Command {
+        errors: Errors::Discarded,
+        ..script("echo out; echo err >&2", directory.path(), &[])
+    };
+    assert_eq!(run(command).await.0, "out\n");
+}

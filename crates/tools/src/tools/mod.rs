@@ -1,11 +1,19 @@
 //! The tools, one file each.
 
+mod git;
+mod list_files;
+mod read_file;
+mod run_tests;
+mod search;
 mod shell;
 
-use protocol::{RepositoryFacts, ToolSpec};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use protocol::{ItemBody, ItemStatus, RepositoryFacts, Schema, ToolCall, ToolItem, ToolSpec};
 
 use crate::arguments::{Arguments, BadArguments};
-use crate::running::RunningTool;
+use crate::running::{RunningTool, ToolOutcome};
 use crate::toolbox::{Job, Style};
 
 /// One tool.
@@ -17,4 +25,72 @@ pub(crate) struct Tool {
 }
 
 /// In the order in which they are offered.
-pub(crate) const TOOLS: &[Tool] = &[shell::TOOL];
+pub(crate) const TOOLS: &[Tool] = &[
+    shell::TOOL,
+    run_tests::TOOL,
+    list_files::TOOL,
+    read_file::TOOL,
+    search::TOOL,
+    git::LOG,
+    git::DIFF,
+    git::STATUS,
+    git::LAST,
+];
+
+/// Files that are enumerated for a grammar; with more of them the name is free text.
+const ENUMERATED: usize = 300;
+
+/// The files of the repository that look like text and that `wanted` keeps. `None` without any.
+fn file_choice(facts: &RepositoryFacts, wanted: impl Fn(&str) -> bool) -> Option<Schema> {
+    const DATA: [&str; 26] = [
+        "png", "jpg", "jpeg", "gif", "ico", "webp", "bmp", "pdf", "zip", "gz", "xz", "tar", "wav",
+        "mp3", "ogg", "mp4", "woff", "woff2", "ttf", "otf", "so", "a", "o", "bin", "pyc", "lock",
+    ];
+    let is_text = |file: &&String| {
+        let extension = file.rsplit_once('.').map(|it| it.1.to_ascii_lowercase());
+        !extension.is_some_and(|it| DATA.contains(&it.as_str()))
+    };
+    let files: Vec<String> =
+        facts.files.iter().filter(is_text).filter(|file| wanted(file)).cloned().collect();
+    match files.len() {
+        0 => None,
+        1..=ENUMERATED => Some(Schema::Choice(files)),
+        _ => Some(Schema::Text { max_chars: Some(160) }),
+    }
+}
+
+/// A tool that only looks, in blocking code of our own. `Err` is a sentence too.
+fn reading(
+    job: Job,
+    look: impl FnOnce(Arc<RepositoryFacts>) -> Result<String, String> + Send + 'static,
+) -> RunningTool {
+    let started = tool_item(&job.call, ItemStatus::InProgress, "", None);
+    RunningTool::new(started, move |_ports| async move {
+        let begun = Instant::now();
+        let facts = Arc::clone(&job.context.facts);
+        let looked = tokio::task::spawn_blocking(move || look(facts)).await;
+        let (status, output) = match looked {
+            Ok(Ok(output)) => (ItemStatus::Completed, output),
+            Ok(Err(message)) => (ItemStatus::Failed, message),
+            Err(_) => (ItemStatus::Failed, "The tool failed.".to_owned()),
+        };
+        let item = tool_item(&job.call, status, &output, Some(begun.elapsed()));
+        ToolOutcome { item, output }
+    })
+}
+
+fn tool_item(
+    call: &ToolCall,
+    status: ItemStatus,
+    result: &str,
+    duration: Option<Duration>,
+) -> ItemBody {
+    ItemBody::Tool(ToolItem {
+        call: call.call.clone(),
+        tool: call.name.clone(),
+        arguments: call.arguments.clone(),
+        status,
+        result: result.to_owned(),
+        duration,
+    })
+}

@@ -8,7 +8,7 @@ use protocol::{
 
 use super::Tool;
 use crate::arguments::{Arguments, BadArguments};
-use crate::command::{Finished, Telling, run};
+use crate::command::{Finished, run};
 use crate::policy::cell;
 use crate::running::{RunningTool, ToolOutcome};
 use crate::text::clip;
@@ -69,9 +69,7 @@ fn start(job: Job, arguments: &Arguments) -> Result<RunningTool, BadArguments> {
             Err(error) => return not_run(format!("No temporary directory can be made: {error}.")),
         };
         let argv = vec!["bash".into(), "-c".into(), script.into()];
-        let temporary = cell.temporary.as_ref().map(|it| it.path());
-        let confinement = cell.confinement.clone();
-        match run(&job, &mut ports, argv, confinement, temporary, time_limit, Telling::Live).await {
+        match run(&job, &mut ports, argv, &cell, time_limit).await {
             Err(error) => not_run(format!("Not run: {error}.")),
             Ok(finished) => {
                 let hint = finished.sandbox_hint(&cell.confinement);

@@ -1,0 +1,291 @@
+//! Pieces of source code for a model to look at.
+
+use std::time::Duration;
+
+use protocol::RepositoryFacts;
+use workspace::{Query, Root, SearchLimits, numbered_lines, search};
+
+use crate::report::Place;
+
+/// Longer files are data.
+pub(crate) const SOURCE_LIMIT: u64 = 1 << 20;
+
+/// Looking for a definition must not be noticed.
+const DEFINITION_SEARCH: SearchLimits =
+    SearchLimits { matches: 8, file_bytes: SOURCE_LIMIT, time: Duration::from_millis(500) };
+
+/// Longest definition that is shown whole.
+const DEFINITION_LINES: usize = 16;
+
+/// The source files of a workspace.
+pub(crate) struct Sources<'a> {
+    pub(crate) root: &'a Root,
+    pub(crate) facts: &'a RepositoryFacts,
+}
+
+/// Lines of one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Excerpt {
+    pub(crate) path: String,
+    pub(crate) first: usize,
+    pub(crate) lines: Vec<String>,
+}
+
+impl Excerpt {
+    /// With line numbers; `marked` gets an arrow.
+    pub(crate) fn numbered(&self, marked: Option<usize>) -> String {
+        let mut text = String::new();
+        for (line, number) in self.lines.iter().zip(self.first..) {
+            let arrow = if marked == Some(number) { "  <-- here" } else { "" };
+            text.push_str(&format!("{number}: {line}{arrow}\n"));
+        }
+        text
+    }
+
+    fn holds(&self, other: &Self) -> bool {
+        self.path == other.path
+            && self.first <= other.first
+            && other.first < self.first + self.lines.len()
+    }
+}
+
+impl Sources<'_> {
+    /// The file that a runner means, relative to the root. Runners name files relative to a
+    /// package, and absolutely; files of libraries are not ours.
+    pub(crate) fn resolve(&self, place: &Place) -> Option<String> {
+        let path = place.path.strip_prefix("./").unwrap_or(&place.path);
+        if let Ok(relative) = self.root.relative(path)
+            && self.root.exists(&relative).unwrap_or(false)
+        {
+            return Some(relative);
+        }
+        if path.starts_with('/') {
+            return None;
+        }
+        let ending = format!("/{path}");
+        let mut candidates = self.facts.files.iter().filter(|file| file.ends_with(&ending));
+        let first = candidates.next()?;
+        candidates.next().is_none().then(|| first.clone())
+    }
+
+    pub(crate) fn text(&self, path: &str) -> Option<String> {
+        let bytes = self.root.read(path, SOURCE_LIMIT).ok()?;
+        String::from_utf8(bytes).ok()
+    }
+
+    /// The lines around a place: the function that holds it where that is short.
+    pub(crate) fn around(&self, path: &str, line: usize) -> Option<Excerpt> {
+        let text = self.text(path)?;
+        let lines: Vec<&str> = text.lines().collect();
+        if lines.len() < line {
+            return None;
+        }
+        let index = line.checked_sub(1)?;
+        let start = (0..=index).rev().take(8).find(|it| is_definition(lines[*it]));
+        let first = start.unwrap_or(index.saturating_sub(2));
+        let end = match start {
+            Some(start) => start + extent(&lines[start..]),
+            None => index + 3,
+        };
+        let end = end.clamp(index + 1, first + DEFINITION_LINES).max(index + 1).min(lines.len());
+        Some(excerpt(path, &lines, first, end))
+    }
+
+    /// Definitions of what the code calls, and of what these call, nearest first.
+    pub(crate) fn called_from(&self, code: &Excerpt, most: usize) -> Vec<(String, Excerpt)> {
+        let mut found: Vec<(String, Excerpt)> = Vec::new();
+        let mut asked: Vec<String> = Vec::new();
+        let mut queue = vec![code.clone()];
+        while let Some(code) = (!queue.is_empty()).then(|| queue.remove(0)) {
+            for name in code.lines.iter().flat_map(|line| called_names(line)) {
+                if found.len() == most {
+                    return found;
+                }
+                if asked.contains(&name) {
+                    continue;
+                }
+                asked.push(name.clone());
+                let Some(definition) = self.definition(&name, &code.path) else { continue };
+                if code.holds(&definition) || found.iter().any(|it| it.1.holds(&definition)) {
+                    continue;
+                }
+                queue.push(definition.clone());
+                found.push((name, definition));
+            }
+        }
+        found
+    }
+
+    fn definition(&self, name: &str, near: &str) -> Option<Excerpt> {
+        let query = Query::regex(&definition_pattern(&regex::escape(name))).ok()?;
+        let matches = search(self.root, &query, DEFINITION_SEARCH).matches;
+        let extension = |path: &str| path.rsplit_once('.').map(|it| it.1.to_owned());
+        let same_kind = matches.iter().filter(|it| extension(&it.path) == extension(near));
+        // The file itself, then anything but tests.
+        let best = same_kind.min_by_key(|it| (it.path != near, it.path.contains("test")))?;
+        let text = self.text(&best.path)?;
+        let lines: Vec<&str> = text.lines().collect();
+        let first = best.line.checked_sub(1)?;
+        let end = first + extent(lines.get(first..)?);
+        Some(excerpt(&best.path, &lines, first, end.min(lines.len())))
+    }
+}
+
+/// The part of a file that a model asked for, as it is shown.
+pub(crate) fn file_part(
+    path: &str,
+    text: &str,
+    start: usize,
+    lines: usize,
+    bytes: usize,
+) -> String {
+    let part = numbered_lines(text, start, lines, bytes);
+    let plural = if part.total == 1 { "line" } else { "lines" };
+    match (part.total, part.last < part.first, part.first == 1 && part.last == part.total) {
+        (0, _, _) => format!("{path} is empty."),
+        (total, true, _) => format!("{path} has only {total} {plural}."),
+        (total, false, true) => format!("{path} ({total} {plural}):\n{}", part.text),
+        (total, false, false) => {
+            let (first, last) = (part.first, part.last);
+            format!("{path}, lines {first} to {last} of {total}:\n{}", part.text)
+        }
+    }
+}
+
+/// Names of functions, types and the like that a text defines, in order.
+pub(crate) fn defined_names(text: &str) -> Vec<String> {
+    let any_name = definition_pattern(r"[A-Za-z_]\w*");
+    let Ok(pattern) = regex::Regex::new(&any_name) else { return Vec::new() };
+    text.lines()
+        .filter_map(|line| {
+            let captures = pattern.captures(line)?;
+            captures.iter().skip(1).flatten().last().map(|name| name.as_str().to_owned())
+        })
+        .collect()
+}
+
+fn is_definition(line: &str) -> bool {
+    !defined_names(line).is_empty()
+}
+
+/// How the usual languages begin a definition of `name`, which is a pattern itself and is
+/// captured.
+fn definition_pattern(name: &str) -> String {
+    let keywords = [
+        r"(?:pub(?:\([^)]*\))?\s+)?(?:default\s+|const\s+|async\s+|unsafe\s+)*(?:fn|struct|enum|trait|type|union)\s+",
+        r"(?:async\s+)?def\s+",
+        r"(?:export\s+)?(?:default\s+)?(?:abstract\s+)?class\s+",
+        r"(?:export\s+)?(?:default\s+)?(?:async\s+)?function\s*\*?\s*",
+        r"(?:module\.)?exports\.",
+        r"func\s+(?:\([^)]*\)\s*)?",
+    ];
+    let keywords = keywords.join("|");
+    // A variable that holds a function.
+    let variable = r"(?:export\s+)?(?:const|let|var)\s+";
+    let function = r"\s*=\s*(?:async\s*)?(?:\(|function\b|\w+\s*=>)";
+    format!(r"^\s*(?:(?:{keywords})({name})\b|{variable}({name}){function})")
+}
+
+/// How many lines a definition at the beginning of `lines` has, at most [`DEFINITION_LINES`].
+fn extent(lines: &[&str]) -> usize {
+    let Some(head) = lines.first() else { return 0 };
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let by_indent = head.trim_end().ends_with(':');
+    let mut depth = 0i32;
+    let mut opened = false;
+    for (index, line) in lines.iter().enumerate().take(DEFINITION_LINES) {
+        if by_indent {
+            if index != 0 && !line.trim().is_empty() && indent(line) <= indent(head) {
+                return trimmed(&lines[..index]);
+            }
+            continue;
+        }
+        for c in line.chars() {
+            match c {
+                '{' => {
+                    depth += 1;
+                    opened = true;
+                }
+                '}' => depth -= 1,
+                _ => (),
+            }
+        }
+        let ends_flat = !opened && line.trim_end().ends_with(';');
+        if (opened && depth <= 0) || ends_flat {
+            return index + 1;
+        }
+    }
+    trimmed(&lines[..lines.len().min(DEFINITION_LINES)])
+}
+
+/// Without the empty lines at the end.
+fn trimmed(lines: &[&str]) -> usize {
+    lines.iter().rposition(|line| !line.trim().is_empty()).map_or(0, |last| last + 1)
+}
+
+fn excerpt(path: &str, lines: &[&str], first: usize, end: usize) -> Excerpt {
+    let lines = lines[first..end].iter().map(|line| line.to_string()).collect();
+    Excerpt { path: path.to_owned(), first: first + 1, lines }
+}
+
+/// Names before an opening bracket.
+fn called_names(line: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut name = String::new();
+    for c in line.chars() {
+        match c {
+            '(' if !name.is_empty() => names.push(std::mem::take(&mut name)),
+            c if c.is_alphanumeric() || c == '_' => name.push(c),
+            _ => name.clear(),
+        }
+    }
+    names.retain(|name| !name.starts_with(|c: char| c.is_ascii_digit()));
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn definitions_of_the_usual_languages() {
+        let text = "\
+pub(crate) async fn load(path: &str) {}
+struct Line {
+    async def fetch(self):
+class Parser:
+export default class App {
+export async function main() {}
+function* walk() {}
+const sum = (a, b) => a + b;
+exports.sum2 = function (a) {};
+func (s *Server) Start() error {
+func New() *Server {
+let x = load(1);
+    return defined(x)
+";
+        let names = [
+            "load", "Line", "fetch", "Parser", "App", "main", "walk", "sum", "sum2", "Start", "New",
+        ];
+        assert_eq!(defined_names(text), names);
+    }
+
+    #[test]
+    fn extents_end_where_the_definition_does() {
+        let lines = |text: &'static str| text.lines().collect::<Vec<_>>();
+        assert_eq!(extent(&lines("fn a() {\n    b();\n}\n\nfn c() {}")), 3);
+        assert_eq!(extent(&lines("def a():\n    x\n\n    y\n\ndef b():\n    z")), 4);
+        assert_eq!(extent(&lines("exports.s = (a) => a;\nnext")), 1);
+        assert_eq!(extent(&lines("struct A;\nstruct B;")), 1);
+        assert_eq!(extent(&lines("fn a(\n    x: u8,\n) -> u8 {\n    x\n}\n")), 5);
+        assert_eq!(extent(&vec!["fn a() {"; 40]), DEFINITION_LINES);
+        assert_eq!(extent(&[]), 0);
+    }
+
+    #[test]
+    fn calls_are_names_before_brackets() {
+        assert_eq!(called_names("assert_eq!(field_count(\"\"), 0);"), ["field_count"]);
+        assert_eq!(called_names("self.assertEqual(add(1, 2), 3)"), ["assertEqual", "add"]);
+        assert_eq!(called_names("let x = 3 * (4);"), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,261 @@
+//! Tools that run programs.
+
+use protocol::{CommandItem, ItemStatus};
+
+use super::*;
+
+fn command(item: &ItemBody) -> &CommandItem {
+    match item {
+        ItemBody::Command(item) => item,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_script_runs_in_the_workspace() {
+    let directory = directory(&[("a.txt", "hello\n")]);
+    let context = context(directory.path(), Style::Full);
+    let toolbox = toolbox();
+    let running = toolbox.start(&call("shell", r#"{"command":"cat a.txt; echo x > b"}"#), &context);
+    assert_eq!(command(running.item()).status, ItemStatus::InProgress);
+    let (deltas, outcome) = finish(running).await;
+    assert_eq!(deltas, "hello\n");
+    assert_eq!(without_seconds(&outcome.output), "Exit code 0.\nhello");
+    let item = command(&outcome.item);
+    assert_eq!((item.status, item.exit_code), (ItemStatus::Completed, Some(0)));
+    assert_eq!((item.output.as_str(), item.command.as_str()), ("hello\n", "cat a.txt; echo x > b"));
+    assert_eq!(item.cwd, directory.path().canonicalize().unwrap());
+    assert!(directory.path().join("b").exists());
+}
+
+#[tokio::test]
+async fn a_failure_is_an_answer() {
+    let directory = directory(&[]);
+    let context = context(directory.path(), Style::Full);
+    let (_, outcome) =
+        finish(toolbox().start(&call("shell", r#"{"command":"echo no >&2; exit 3"}"#), &context))
+            .await;
+    assert_eq!(without_seconds(&outcome.output), "Exit code 3.\nno");
+    assert_eq!(command(&outcome.item).status, ItemStatus::Failed);
+    let slow = r#"{"command":"echo begun; sleep 100","timeout_seconds":1}"#;
+    assert_eq!(
+        without_seconds(&told(&context, "shell", slow).await),
+        "It was stopped after its time limit of 1 s.\nbegun"
+    );
+}
+
+#[tokio::test]
+async fn the_model_is_told_about_the_sandbox() {
+    let directory = directory(&[]);
+    // Temporary too, but not one of the directories that commands may use.
+    let outside = tempfile::tempdir_in("/var/tmp").unwrap();
+    let context = context(directory.path(), Style::Full);
+    let script = format!("echo x > {}/x", outside.path().display());
+    let arguments = serde_json::json!({ "command": script }).to_string();
+    let told = told(&context, "shell", &arguments).await;
+    assert!(told.contains("Permission denied"), "{told}");
+    let root = directory.path().canonicalize().unwrap();
+    let hint =
+        format!("Commands run in a sandbox: files can be changed only below {}", root.display());
+    assert!(told.contains(&hint) && told.contains("there is no network"), "{told}");
+    assert!(!outside.path().join("x").exists());
+}
+
+#[tokio::test]
+async fn a_read_only_policy_leaves_a_private_directory() {
+    let directory = directory(&[("a", "")]);
+    let mut context = context(directory.path(), Style::Full);
+    context.sandbox.mode = SandboxMode::ReadOnly;
+    let script = r#"{"command":"echo x > $TMPDIR/x && echo scrap; echo x > a || echo denied; echo $TMPDIR"}"#;
+    let (_, outcome) = finish(toolbox().start(&call("shell", script), &context)).await;
+    let output = &command(&outcome.item).output;
+    assert!(output.starts_with("scrap\n") && output.contains("denied\n"), "{output}");
+    let private = output.lines().last().unwrap();
+    assert!(!Path::new(private).exists(), "{private} is left behind");
+}
+
+#[tokio::test]
+async fn a_stop_keeps_what_was_said() {
+    let directory = directory(&[]);
+    let context = context(directory.path(), Style::Full);
+    let mut running =
+        toolbox().start(&call("shell", r#"{"command":"echo begun; sleep 1000"}"#), &context);
+    assert_eq!(running.next().await, Some(ToolEvent::Output("begun\n".to_owned())));
+    running.stop();
+    let (_, outcome) = finish(running).await;
+    assert_eq!(without_seconds(&outcome.output), "It was stopped by the user.\nbegun");
+    assert_eq!(command(&outcome.item).status, ItemStatus::Failed);
+}
+
+const RUST: &[(&str, &str)] = &[
+    ("Cargo.toml", "[package]\nname = \"csvline\"\nversion = \"0.1.0\"\nedition = \"2021\"\n"),
+    (".gitignore", "target\n"),
+    (
+        "src/lib.rs",
+        "/// The fields of a line.
+pub fn fields(line: &str) -> Vec<&str> {
+    line.split(',').collect()
+}
+
+/// How many fields a line has.
+pub fn field_count(line: &str) -> usize {
+    fields(line).len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn splits_at_commas() {
+        assert_eq!(fields(\"a,b\"), [\"a\", \"b\"]);
+    }
+
+    #[test]
+    fn an_empty_line_has_no_fields() {
+        assert_eq!(field_count(\"\"), 0);
+    }
+}
+",
+    ),
+];
+
+#[tokio::test]
+async fn rust_tests_are_told_with_the_code() {
+    let repository = repository(RUST);
+    let context = context(repository.path(), Style::Typed);
+    let (deltas, outcome) = finish(toolbox().start(&call("run_tests", ""), &context)).await;
+    assert_eq!(
+        outcome.output,
+        "1 passed, 1 failed.
+Failing tests::an_empty_line_has_no_fields (src/lib.rs line 22): assertion `left == right` failed, left: 1, right: 0
+21:     fn an_empty_line_has_no_fields() {
+22:         assert_eq!(field_count(\"\"), 0);  <-- here
+23:     }
+field_count is in src/lib.rs:
+7: pub fn field_count(line: &str) -> usize {
+8:     fields(line).len()
+9: }
+fields is in src/lib.rs:
+2: pub fn fields(line: &str) -> Vec<&str> {
+3:     line.split(',').collect()
+4: }"
+    );
+    let item = command(&outcome.item);
+    assert_eq!(item.command, "cargo test --no-fail-fast");
+    assert_eq!((item.status, item.exit_code), (ItemStatus::Failed, Some(101)));
+    assert!(deltas.contains("running 2 tests") && item.output == deltas);
+    put(repository.path(), "src/lib.rs", "fn x() -> u32 {\n    \"\"\n}\n");
+    assert_eq!(
+        told(&context, "run_tests", "").await,
+        "No test ran: the project is broken.
+Error (src/lib.rs line 2): error[E0308]: mismatched types, expected `u32`, found `&str`
+1: fn x() -> u32 {
+2:     \"\"  <-- here
+3: }"
+    );
+    put(repository.path(), "src/lib.rs", "#[test]\nfn one() {}\n");
+    assert_eq!(told(&context, "run_tests", "").await, "The only test passed.");
+}
+
+#[tokio::test]
+async fn nothing_need_be_writable_to_test() {
+    let repository = repository(RUST);
+    let mut context = context(repository.path(), Style::Typed);
+    context.sandbox.mode = SandboxMode::ReadOnly;
+    let told = told(&context, "run_tests", "").await;
+    // The lock file is not in the repository, and may not be made.
+    assert!(told.contains("Cargo.lock") || told.starts_with("1 passed, 1 failed."), "{told}");
+    assert!(!repository.path().join("target").exists());
+}
+
+#[tokio::test]
+async fn python_tests_are_told_with_the_code() {
+    let repository = repository(&[
+        ("calc.py", "def add(a, b):\n    return a - b\n"),
+        (
+            "tests/test_calc.py",
+            "import unittest
+from calc import add
+
+
+class TestAdd(unittest.TestCase):
+    def test_add(self):
+        self.assertEqual(add(1, 2), 3)
+
+    def test_zero(self):
+        self.assertEqual(add(0, 0), 0)
+",
+        ),
+    ]);
+    let context = context(repository.path(), Style::Typed);
+    assert_eq!(
+        told(&context, "run_tests", "").await,
+        "1 passed, 1 failed.
+Failing test_calc.TestAdd.test_add (tests/test_calc.py line 7): AssertionError: -1 != 3
+6:     def test_add(self):
+7:         self.assertEqual(add(1, 2), 3)  <-- here
+add is in calc.py:
+1: def add(a, b):
+2:     return a - b"
+    );
+}
+
+#[tokio::test]
+async fn javascript_tests_are_told_with_the_code() {
+    let repository = repository(&[
+        ("package.json", r#"{"name":"x","version":"1.0.0","scripts":{"test":"node --test"}}"#),
+        ("sum.js", "exports.sum = (a, b) => a - b;\n"),
+        (
+            "sum.test.js",
+            "const test = require('node:test');
+const assert = require('node:assert');
+const { sum } = require('./sum.js');
+
+test('adds numbers', () => {
+  assert.strictEqual(sum(1, 2), 3);
+});
+",
+        ),
+    ]);
+    let context = context(repository.path(), Style::Typed);
+    let told = told(&context, "run_tests", "").await;
+    let expect = "0 passed, 1 failed.
+Failing adds numbers (sum.test.js line 6): ";
+    assert!(told.starts_with(expect), "{told}");
+    assert!(told.contains("-1 !== 3"), "{told}");
+    assert!(told.contains("6:   assert.strictEqual(sum(1, 2), 3);  <-- here"), "{told}");
+    assert!(told.contains("sum is in sum.js:\n1: exports.sum = (a, b) => a - b;"), "{told}");
+}
+
+#[tokio::test]
+async fn a_missing_runner_gives_way_to_the_next() {
+    let repository = repository(&[(
+        "test_x.py",
+        "import unittest\n\nclass A(unittest.TestCase):\n    def test_x(self):\n        pass\n",
+    )]);
+    let mut context = context(repository.path(), Style::Typed);
+    let mut facts = (*context.facts).clone();
+    facts.test_commands[0].argv = vec!["no-such-runner".into()];
+    facts.test_commands[1].argv = vec!["python3".into(), "-m".into(), "unittest".into()];
+    context.facts = Arc::new(facts);
+    let (_, outcome) = finish(toolbox().start(&call("run_tests", ""), &context)).await;
+    assert_eq!(outcome.output, "The only test passed.");
+    assert_eq!(command(&outcome.item).command, "python3 -m unittest");
+}
+
+#[tokio::test]
+async fn unknown_output_is_shown_itself() {
+    let repository = repository(&[("Makefile", "test:\n\t@echo all good\n")]);
+    let context = context(repository.path(), Style::Typed);
+    assert_eq!(told(&context, "run_tests", "").await, "Ran `make test`. Exit code 0.\nall good");
+}
+
+#[tokio::test]
+async fn a_filter_is_passed_on() {
+    let repository = repository(RUST);
+    let context = context(repository.path(), Style::Full);
+    let told = told(&context, "run_tests", r#"{"filter":"splits"}"#).await;
+    let first = "Ran `cargo test --no-fail-fast splits`. The only test passed.";
+    assert!(told.starts_with(first), "{told}");
+}
