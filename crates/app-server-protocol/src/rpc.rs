@@ -10,6 +10,7 @@ pub mod code {
     pub const METHOD_NOT_FOUND: i64 = -32601;
     pub const INVALID_PARAMS: i64 = -32602;
     pub const INTERNAL_ERROR: i64 = -32603;
+    pub const OVERLOADED: i64 = -32001;
 }
 
 /// The caller's name for a request: a string or an integer, kept as the bytes it came in,
