@@ -1,5 +1,6 @@
 //! Repository chores that `cargo` has no command for.
 
+mod agent_eval;
 mod demo_runs;
 mod deny;
 mod graph;
@@ -26,6 +27,8 @@ enum Task {
     Deny,
     /// Run the tests, or one group of them
     Test(test::Arguments),
+    /// Ask the bundled model twenty things and record the result in docs/agent-eval.md
+    AgentEval(agent_eval::Arguments),
     /// Run the demo many times and record the result in docs/demo-runs.md
     DemoRuns(demo_runs::Arguments),
 }
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         Task::Layers => layers::check(),
         Task::Deny => deny::check(),
         Task::Test(arguments) => test::run(&arguments),
+        Task::AgentEval(arguments) => agent_eval::run_all(&arguments),
         Task::DemoRuns(arguments) => demo_runs::record(&arguments),
     };
     // Not by returning the error: that would print a backtrace where one line is meant.

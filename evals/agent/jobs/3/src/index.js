@@ -1,0 +1,2 @@
+export { Queue } from "./queue.js";
+export { Worker } from "./worker.js";
