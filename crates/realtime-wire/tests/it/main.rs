@@ -4,6 +4,7 @@
 
 mod address;
 mod client;
+mod conformance;
 mod roles;
 mod server_in;
 mod server_out;

@@ -1,0 +1,5 @@
+//! All integration tests of this crate; one binary.
+
+#![allow(clippy::unwrap_used, reason = "a test that breaks should break")]
+
+mod link;
