@@ -129,7 +129,8 @@ impl Phonemes {
             return Ok(sound);
         }
         if let Some(sound) = self.known(word, place).or_else(|| self.known(&lower, place)) {
-            return Ok(sound);
+            // The first word of a sentence, or a name, is never quite without stress.
+            return Ok(if word == lower { sound } else { stressed(&sound, SECONDARY) });
         }
         if let Some(sound) = self.with_ending(&lower, place) {
             return Ok(sound);
@@ -174,14 +175,16 @@ impl Phonemes {
             Some(Entry::One(sound)) => Some(sound),
             // The noun "IT" is spelled, the pronoun is shouted.
             Some(Entry::Several(variants)) => choose(variants, place),
+            // A name in capitals is a word if it can be stressed like one.
             None => match self.lexicon.find_exactly(lower) {
-                Some(Entry::One(sound)) if place.tag != "NNP" || word.len() > 4 => Some(sound),
-                Some(Entry::Several(variants)) if place.tag != "NNP" => choose(variants, place),
-                Some(_) | None => None,
-            },
+                Some(Entry::One(sound)) => Some(sound),
+                Some(Entry::Several(variants)) => choose(variants, place),
+                None => None,
+            }
+            .filter(|sound| place.tag != "NNP" || sound.contains(PRIMARY)),
         };
         match sound {
-            Some(sound) => Some(stressed(sound)),
+            Some(sound) => Some(stressed(sound, PRIMARY)),
             None if word.len() > 5 => None,
             None => Some(self.letters(word)),
         }
@@ -373,16 +376,16 @@ fn flapped(sound: &str, ending: &str) -> String {
     }
 }
 
-/// Loud enough for capitals.
-fn stressed(sound: &str) -> String {
-    if sound.contains(PRIMARY) {
+/// With at least this much stress on some vowel.
+fn stressed(sound: &str, least: char) -> String {
+    if sound.contains(PRIMARY) || (least == SECONDARY && sound.contains(SECONDARY)) {
         return sound.to_owned();
     }
     if sound.contains(SECONDARY) {
         return sound.replacen(SECONDARY, &PRIMARY.to_string(), 1);
     }
     match sound.find(|c| VOWELS.contains(c)) {
-        Some(vowel) => format!("{}{PRIMARY}{}", &sound[..vowel], &sound[vowel..]),
+        Some(vowel) => format!("{}{least}{}", &sound[..vowel], &sound[vowel..]),
         None => sound.to_owned(),
     }
 }

@@ -58,7 +58,7 @@ fn numbers() {
             ("lines 3-5", "lines three to five."),
             ("12/13 tests", "twelve of thirteen tests."),
             ("007", "zero zero seven."),
-            ("99999999999999999999", &"nine ".repeat(20).trim().to_owned()),
+            ("99999999999999999999", "nine ".repeat(20).trim()),
         ]
         .map(|(a, b)| (a, if b.ends_with('.') { b.to_owned() } else { format!("{b}.") }))
         .iter()
