@@ -15,6 +15,9 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(10);
 /// an owed response is asked for. Long enough for a speech recogniser on a busy machine.
 const SETTLING: Duration = Duration::from_secs(2);
 
+/// A reply without an end. Some services forget to tell of it; none speaks that long.
+const LONGEST_REPLY: Duration = Duration::from_secs(120);
+
 /// Speech without an end. Nobody speaks that long in one breath: the end was lost.
 const LONGEST_SPEECH: Duration = Duration::from_secs(60);
 
@@ -31,7 +34,7 @@ enum Reply {
     #[default]
     None,
     Asked(Time),
-    Running,
+    Running(Time),
 }
 
 /// Who may speak.
@@ -64,8 +67,8 @@ impl ResponseGate {
     }
 
     /// A response began: ours, or one of the service's own.
-    pub(crate) fn created(&mut self) {
-        self.reply = Reply::Running;
+    pub(crate) fn created(&mut self, now: Time) {
+        self.reply = Reply::Running(now);
         self.floor = Floor::Free;
     }
 
@@ -87,7 +90,7 @@ impl ResponseGate {
     }
 
     pub(crate) fn is_running(&self) -> bool {
-        self.reply == Reply::Running
+        matches!(self.reply, Reply::Running(_))
     }
 
     /// When [`Self::tick`] may ask, if nothing else happens.
@@ -103,8 +106,7 @@ impl ResponseGate {
         match self.reply {
             Reply::None => Some(free),
             Reply::Asked(at) => Some(free.max(at + ASK_TIMEOUT)),
-            // Its end comes, or the link dies.
-            Reply::Running => None,
+            Reply::Running(since) => Some(free.max(since + LONGEST_REPLY)),
         }
     }
 

@@ -353,10 +353,8 @@ impl Session {
     }
 
     fn on_event(&mut self, event: RealtimeEvent, now: Time) {
-        match &event {
-            RealtimeEvent::SessionCreated { .. } | RealtimeEvent::Fault(_) => (),
-            // Some services never confirm the update; whoever is at work has opened.
-            _at_work => self.open(),
+        if is_work(&event) {
+            self.open();
         }
         match event {
             RealtimeEvent::SessionCreated { session: _ }
@@ -383,7 +381,7 @@ impl Session {
                 self.warn(format!("the service could not write down what was said: {message}"));
             }
             RealtimeEvent::ResponseCreated { response: _ } => {
-                self.gate.created();
+                self.gate.created(now);
                 self.playback.unmute();
                 self.reply = Reply::Silent;
             }
@@ -705,5 +703,26 @@ impl Session {
             self.notify(RealtimeNotice::Closed { reason });
         }
         self.queue.push_back(Output::Ended);
+    }
+}
+
+/// Whether only a session that is open says this. Some services never confirm the update.
+const fn is_work(event: &RealtimeEvent) -> bool {
+    match event {
+        RealtimeEvent::SessionCreated { .. } | RealtimeEvent::Fault(_) => false,
+        RealtimeEvent::SessionUpdated { .. }
+        | RealtimeEvent::SpeechStarted { .. }
+        | RealtimeEvent::SpeechStopped { .. }
+        | RealtimeEvent::InputTranscriptDelta { .. }
+        | RealtimeEvent::InputTranscript { .. }
+        | RealtimeEvent::InputTranscriptFailed { .. }
+        | RealtimeEvent::ResponseCreated { .. }
+        | RealtimeEvent::OutputTranscriptDelta { .. }
+        | RealtimeEvent::OutputTranscript { .. }
+        | RealtimeEvent::Audio { .. }
+        | RealtimeEvent::ResponseDone { .. }
+        | RealtimeEvent::ItemAdded { .. }
+        | RealtimeEvent::ItemDone { .. }
+        | RealtimeEvent::HandoffRequested(_) => true,
     }
 }

@@ -641,6 +641,28 @@ fn an_unanswered_request_blocks_the_next_for_a_while_only() {
 }
 
 #[test]
+fn a_reply_whose_end_is_never_told_does_not_silence_the_answer() {
+    check_live(
+        r#"
+> reply r1
+> handoff h1 "go"
+  handoff h1 item_h1 "go" after 0 lines
+  stage HandedOff
+  delegate start h1 "go"
+> answer h1 "done"
+  send final h1 "done"
+> @119000 alive
+> @119999 tick
+> @deadline tick
+  send create
+> busy
+> @130000 tick
+  send create
+"#,
+    );
+}
+
+#[test]
 fn a_reply_that_fails_is_told() {
     check_live(
         r#"

@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that breaks should break")]
 
 mod conversation;
+mod nonsense;
 mod script;
 mod world;

@@ -337,7 +337,6 @@ fn parts(event: &ServerEvent) -> (&'static str, Value) {
     }
 }
 
-/// Also the body of an HTTP error answer.
 fn error(refusal: &Refusal) -> Value {
     let Refusal { code, message, param, event_id } = refusal;
     json!({
