@@ -19,6 +19,8 @@ pub struct Opening {
     pub voice: String,
     pub prompt: Prompt,
     pub context: StartupContext,
+    /// What the agent is told when the conversation begins, in place of our words.
+    pub start_instructions: Option<String>,
 }
 
 /// What the voice model is told to be.
@@ -47,7 +49,16 @@ const WORKSPACE: usize = 400;
 const INTRO: &str = "The most recent turns of this very thread, newest first.";
 
 pub(crate) fn settings(opening: Opening, history: &[ModelItem]) -> Settings {
-    let Opening { conversation: _, session_id, version, mode, voice, prompt, context } = opening;
+    let Opening {
+        conversation: _,
+        session_id,
+        version,
+        mode,
+        voice,
+        prompt,
+        context,
+        start_instructions: _,
+    } = opening;
     let prompt = match prompt {
         Prompt::Default { user } => default_prompt(user.as_deref()),
         Prompt::Text(text) => text,
@@ -63,10 +74,13 @@ pub(crate) fn settings(opening: Opening, history: &[ModelItem]) -> Settings {
 }
 
 fn default_prompt(user: Option<&str>) -> String {
-    let user = user.unwrap_or("there");
+    let name = match user {
+        Some(user) => format!(" The user's name is {user}; use it rarely."),
+        None => String::new(),
+    };
     format!(
-        "You are the voice of Duet, a coding assistant for the repository the user has open. \
-         The user's name is {user}; use it rarely. Speak like a friendly, quick colleague: one or \
+        "You are the voice of Duet, a coding assistant for the repository the user has open.{name} \
+         Speak like a friendly, quick colleague: one or \
          two short sentences, a little humour where it fits, never code or long paths.\n\n\
          A background agent can read, run and change everything in the repository; you cannot. \
          When in doubt, hand the request over to it, in the user's own words, and say so in a few \
@@ -184,6 +198,7 @@ mod tests {
             voice: "marin".to_owned(),
             prompt,
             context,
+            start_instructions: None,
         };
         settings(opening, history).config.instructions
     }

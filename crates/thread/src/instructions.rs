@@ -29,15 +29,18 @@ How you answer:
 - Say what you did not do or could not check. Never claim a test passed that you did not see pass.
 - If the request is a question, answer it and change nothing.";
 
-/// Told when a realtime conversation begins.
-pub(crate) const CONVERSATION_STARTED: &str = "\
-<realtime_conversation>
+const CONVERSATION_STARTED: &str = "\
 A spoken conversation with the user has begun. A voice model stands between you and the user: it \
 hands you requests and speaks your answers. Requests are written down from speech, so expect missing \
 punctuation, misheard names and corrections within a sentence; match names to what exists in the \
 repository. Answer for the ear: one to three short sentences, no code blocks, no lists, file names \
-instead of long paths. If nothing needs to be done, say so in a few words.
-</realtime_conversation>";
+instead of long paths. If nothing needs to be done, say so in a few words.";
+
+/// Told when a realtime conversation begins; `theirs` replaces our words.
+pub(crate) fn conversation_started(theirs: Option<&str>) -> String {
+    let body = theirs.unwrap_or(CONVERSATION_STARTED);
+    format!("<realtime_conversation>\n{body}\n</realtime_conversation>")
+}
 
 /// Told when it has ended; `reason` is one word.
 pub(crate) fn conversation_ended(reason: &str) -> String {

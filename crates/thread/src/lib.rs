@@ -47,8 +47,9 @@ pub struct Setup {
     /// What an earlier process recorded; every call in it is answered.
     pub history: Vec<ModelItem>,
     pub usage: Usage,
-    /// The name of the first turn.
-    pub next_turn: TurnId,
+    /// Names of the first turns: one for the turn that is prepared, one for the words that
+    /// come too late for it.
+    pub turns: [TurnId; 2],
 }
 
 /// What the agent's model can take, which decides its instructions and limits.
@@ -98,10 +99,11 @@ pub enum Input {
         request: RequestId,
         expected: Option<TurnId>,
     },
-    /// Answers [`Output::Prepare`]. `next_turn` names the turn after it.
+    /// Answers [`Output::Prepare`].
     Prepared {
         turn: TurnId,
-        next_turn: TurnId,
+        /// Names a turn to come.
+        name: TurnId,
         /// The error is a sentence for people: why the turn cannot be run.
         surroundings: Result<Surroundings, String>,
     },
@@ -214,7 +216,8 @@ pub struct Thread {
     settings: ThreadSettings,
     model: ModelSize,
     work: Work,
-    next_turn: TurnId,
+    /// Names of the next turns; never empty, since a turn brings the name of another.
+    names: VecDeque<TurnId>,
     /// For the next turn.
     waiting: VecDeque<UserInput>,
     door: Door,
@@ -228,9 +231,21 @@ pub struct Thread {
 
 #[derive(Debug)]
 enum Work {
-    Idle { history: Vec<ModelItem>, usage: Usage },
-    Preparing { turn: TurnId, history: Vec<ModelItem>, usage: Usage, stop: Stop },
-    Running { turn: Box<Turn>, heard: Heard },
+    Idle {
+        history: Vec<ModelItem>,
+        usage: Usage,
+    },
+    Preparing {
+        turn: TurnId,
+        words: Vec<UserInput>,
+        history: Vec<ModelItem>,
+        usage: Usage,
+        stop: Stop,
+    },
+    Running {
+        turn: Box<Turn>,
+        heard: Heard,
+    },
 }
 
 /// Whether turns may still begin to work.
@@ -265,6 +280,7 @@ enum Stopped {
 struct Conversation {
     id: ConversationId,
     session: Session,
+    start_instructions: Option<String>,
     spoken: u32,
 }
 
@@ -285,13 +301,13 @@ enum ConversationState {
 
 impl Thread {
     pub fn new(setup: Setup) -> Self {
-        let Setup { thread, settings, model, history, usage, next_turn } = setup;
+        let Setup { thread, settings, model, history, usage, turns } = setup;
         Self {
             id: thread,
             settings,
             model,
             work: Work::Idle { history, usage },
-            next_turn,
+            names: turns.into(),
             waiting: VecDeque::new(),
             door: Door::Open,
             conversation: None,
@@ -344,8 +360,9 @@ impl Thread {
                 }
                 Err(refusal) => self.queue.push_back(Output::Refused { request, refusal }),
             },
-            Input::Prepared { turn, next_turn, surroundings } => {
-                self.on_prepared(&turn, next_turn, surroundings, now);
+            Input::Prepared { turn, name, surroundings } => {
+                self.names.push_back(name);
+                self.on_prepared(&turn, surroundings, now);
             }
             Input::Turn { turn, news } => self.on_turn(&turn, news, now),
             Input::StartConversation(opening) => self.on_start_conversation(opening, now),
@@ -409,7 +426,8 @@ impl Thread {
             Work::Idle { .. } => return Err(Refusal::NoTurn),
             Work::Running { turn, .. } if turn.is_stopping() => return Err(Refusal::NoTurn),
             Work::Running { turn, .. } => turn.id(),
-            Work::Preparing { turn, .. } => turn,
+            Work::Preparing { stop: Stop::Yes, .. } => return Err(Refusal::NoTurn),
+            Work::Preparing { turn, stop: Stop::No, .. } => turn,
         };
         if expected.is_some_and(|expected| expected != running) {
             return Err(Refusal::OtherTurn { running: running.clone() });
@@ -419,37 +437,39 @@ impl Thread {
 
     /// The turn that takes them.
     fn take_words(&mut self, input: UserInput, now: Time) -> TurnId {
-        match &self.work {
+        match &mut self.work {
             Work::Idle { .. } => {
                 self.waiting.push_back(input);
                 self.prepare()
             }
-            Work::Preparing { turn, .. } => {
-                self.waiting.push_back(input);
+            Work::Preparing { turn, words, stop: Stop::No, .. } => {
+                words.push(input);
                 turn.clone()
             }
-            Work::Running { turn, .. } if turn.is_stopping() => {
-                self.waiting.push_back(input);
-                self.next_turn.clone()
-            }
-            Work::Running { turn, .. } => {
+            Work::Running { turn, .. } if !turn.is_stopping() => {
                 let turn = turn.id().clone();
                 self.drive_turn(agent_turn::Input::Steer(input), now);
                 turn
+            }
+            Work::Preparing { stop: Stop::Yes, .. } | Work::Running { .. } => {
+                self.waiting.push_back(input);
+                self.next_name()
             }
         }
     }
 
     /// From idle to a turn that takes everything that waits.
     fn prepare(&mut self) -> TurnId {
-        let turn = self.next_turn.clone();
+        let turn = self.next_name();
         match std::mem::replace(&mut self.work, idle()) {
             Work::Idle { history, usage } => {
+                self.names.pop_front();
+                let words = std::mem::take(&mut self.waiting).into();
                 let stop = match self.door {
                     Door::Open => Stop::No,
                     Door::Closing => Stop::Yes,
                 };
-                self.work = Work::Preparing { turn: turn.clone(), history, usage, stop };
+                self.work = Work::Preparing { turn: turn.clone(), words, history, usage, stop };
                 self.queue.push_back(Output::Prepare { turn: turn.clone() });
             }
             busy @ (Work::Preparing { .. } | Work::Running { .. }) => {
@@ -458,6 +478,16 @@ impl Thread {
             }
         }
         turn
+    }
+
+    fn next_name(&self) -> TurnId {
+        match self.names.front() {
+            Some(name) => name.clone(),
+            None => {
+                never!("a turn without a name");
+                TurnId::new(self.id.as_str())
+            }
+        }
     }
 
     fn interrupt(&mut self, now: Time) {
@@ -473,13 +503,13 @@ impl Thread {
     fn on_prepared(
         &mut self,
         wanted: &TurnId,
-        next_turn: TurnId,
         surroundings: Result<Surroundings, String>,
         now: Time,
     ) {
-        let (id, history, usage, stop) = match std::mem::replace(&mut self.work, idle()) {
-            Work::Preparing { turn, history, usage, stop } if turn == *wanted => {
-                (turn, history, usage, stop)
+        let (id, words, mut history, usage, stop) = match std::mem::replace(&mut self.work, idle())
+        {
+            Work::Preparing { turn, words, history, usage, stop } if turn == *wanted => {
+                (turn, words, history, usage, stop)
             }
             other => {
                 never!("prepared a turn that nobody waits for");
@@ -487,9 +517,8 @@ impl Thread {
                 return;
             }
         };
-        self.next_turn = next_turn;
-        let mut inputs = std::mem::take(&mut self.waiting).into_iter();
-        let Some(input) = inputs.next() else {
+        let mut words = words.into_iter();
+        let Some(input) = words.next() else {
             never!("a turn without words");
             self.work = Work::Idle { history, usage };
             return;
@@ -499,14 +528,15 @@ impl Thread {
         let (begin, surroundings) = match (surroundings, stop) {
             (Err(message), _) => (agent_turn::Input::Abandon { message }, nothing()),
             (Ok(surroundings), Stop::Yes) => (agent_turn::Input::Interrupt, surroundings),
-            (Ok(surroundings), Stop::No) => (agent_turn::Input::Begin, surroundings),
+            (Ok(surroundings), Stop::No) => {
+                for text in self.news(input.source, &surroundings) {
+                    let note = ModelItem::Message { role: Role::Developer, text };
+                    history.push(note.clone());
+                    self.queue.push_back(Output::Record(note));
+                }
+                (agent_turn::Input::Begin, surroundings)
+            }
         };
-        let mut history = history;
-        for text in self.news(input.source, &surroundings) {
-            let note = ModelItem::Message { role: Role::Developer, text };
-            history.push(note.clone());
-            self.queue.push_back(Output::Record(note));
-        }
         let turn = Turn::new(agent_turn::Setup {
             turn: id,
             input,
@@ -525,7 +555,7 @@ impl Thread {
         });
         self.work = Work::Running { turn: Box::new(turn), heard: Heard::Nothing };
         // Heard before it begins, so that the first model call has them all.
-        for input in inputs {
+        for input in words {
             self.drive_turn(agent_turn::Input::Steer(input), now);
         }
         self.drive_turn(begin, now);
@@ -588,7 +618,8 @@ impl Thread {
             None => ConversationState::None,
         };
         let before = std::mem::replace(&mut self.told.conversation, now.clone());
-        let started = || instructions::CONVERSATION_STARTED.to_owned();
+        let theirs = self.conversation.as_ref().and_then(|it| it.start_instructions.as_deref());
+        let started = || instructions::conversation_started(theirs);
         match (before, now) {
             (ConversationState::None, ConversationState::None) => Vec::new(),
             (ConversationState::None, ConversationState::Running(_)) => vec![started()],
@@ -694,8 +725,9 @@ impl Thread {
     fn on_start_conversation(&mut self, opening: Opening, now: Time) {
         self.drive_conversation(realtime_session::Input::Stop, now);
         let id = opening.conversation.clone();
-        let settings = conversation::settings(opening, self.history());
-        self.conversation = Some(Conversation { id, session: Session::new(settings), spoken: 0 });
+        let start_instructions = opening.start_instructions.clone();
+        let session = Session::new(conversation::settings(opening, self.history()));
+        self.conversation = Some(Conversation { id, session, start_instructions, spoken: 0 });
         self.drive_conversation(realtime_session::Input::Start, now);
     }
 
