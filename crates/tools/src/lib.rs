@@ -12,12 +12,14 @@
 //! * What a model reads of any tool is bounded by its [`Style`].
 
 mod arguments;
+mod changes;
 mod command;
 mod environment;
 mod policy;
 mod report;
 mod running;
 mod source;
+mod syntax;
 mod text;
 mod toolbox;
 mod tools;

@@ -45,6 +45,15 @@ pub(crate) fn reading() -> Confinement {
     Confinement { writes: Writes::Only(Vec::new()), network: Network::Closed }
 }
 
+/// Whether our own code may write beneath the workspace: a sentence when not. The turn has asked
+/// before; this is the last door.
+pub(crate) fn may_write(policy: &SandboxPolicy) -> Result<(), String> {
+    match policy.mode {
+        SandboxMode::WorkspaceWrite | SandboxMode::DangerFullAccess => Ok(()),
+        SandboxMode::ReadOnly => Err("Files may only be read in this thread.".to_owned()),
+    }
+}
+
 /// The user's, and the one that programs name without asking.
 fn temporary_directories() -> Vec<PathBuf> {
     let mut directories = vec![std::env::temp_dir()];

@@ -134,6 +134,17 @@ impl Root {
         self.place(&directory, &path, &name, contents, Some(&metadata))
     }
 
+    /// Fails as [`Root::write`] and [`Root::remove`] would, for reasons that can be known before.
+    pub fn may_change(&self, given: &str) -> Result<(), PathError> {
+        let (path, parent, name) = self.to_change(given)?;
+        match self.open_beneath(&parent, OFlags::PATH | OFlags::DIRECTORY) {
+            Ok(directory) => self.existing(&directory, &path, &name).map(drop),
+            // It would be made.
+            Err(PathError::Missing(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     pub fn remove(&self, given: &str) -> Result<(), PathError> {
         let (path, parent, name) = self.to_change(given)?;
         let directory = self.open_beneath(&parent, OFlags::PATH | OFlags::DIRECTORY)?;

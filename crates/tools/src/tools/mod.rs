@@ -1,5 +1,7 @@
 //! The tools, one file each.
 
+mod apply_patch;
+mod edit;
 mod git;
 mod list_files;
 mod read_file;
@@ -27,6 +29,7 @@ pub(crate) struct Tool {
 /// In the order in which they are offered.
 pub(crate) const TOOLS: &[Tool] = &[
     shell::TOOL,
+    apply_patch::TOOL,
     run_tests::TOOL,
     list_files::TOOL,
     read_file::TOOL,
@@ -35,6 +38,8 @@ pub(crate) const TOOLS: &[Tool] = &[
     git::DIFF,
     git::STATUS,
     git::LAST,
+    edit::WRITE,
+    edit::REPLACE,
 ];
 
 /// Files that are enumerated for a grammar; with more of them the name is free text.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
+mod editing;
 mod reading;
 mod running;
 
@@ -115,9 +116,13 @@ async fn catalogues_fit_the_model_and_the_repository() {
     let rust = repository(&[("Cargo.toml", "[package]\n"), ("src/lib.rs", "")]);
     assert_eq!(
         names(Style::Typed, rust.path()),
-        "run_tests list_files read_file search git_log git_diff git_status last_commit"
+        "run_tests list_files read_file search git_log git_diff git_status last_commit write_file \
+         replace_lines"
     );
-    assert_eq!(names(Style::Full, rust.path()), "shell run_tests list_files read_file search");
+    assert_eq!(
+        names(Style::Full, rust.path()),
+        "shell apply_patch run_tests list_files read_file search"
+    );
     assert_eq!(names(Style::Typed, directory(&[]).path()), "list_files search");
 }
 
@@ -129,7 +134,7 @@ async fn calls_that_make_no_sense_end_with_a_sentence() {
         (
             "nonsense",
             "{}",
-            "There is no tool nonsense. The tools: shell, list_files, read_file, search.",
+            "There is no tool nonsense. The tools: shell, apply_patch, list_files, read_file, search.",
         ),
         ("shell", "{}", "The argument `command` is missing."),
         ("shell", "{\"command\":5}", "The argument `command` must be a string."),

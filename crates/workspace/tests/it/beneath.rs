@@ -66,6 +66,7 @@ fn links_lead_out_of_nothing() {
     }
     for path in ["file", "near"] {
         assert!(matches!(root.write(path, b"y"), Err(PathError::Link(_))), "{path}");
+        assert!(matches!(root.may_change(path), Err(PathError::Link(_))), "{path}");
         assert!(matches!(root.remove(path), Err(PathError::Link(_))), "{path}");
     }
     assert_eq!(std::fs::read_to_string(outside.path().join("secret")).unwrap(), "s");
@@ -85,6 +86,7 @@ fn writes_replace_whole_files_and_keep_their_mode() {
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
     assert_eq!(after.mode() & 0o777, 0o755);
     assert_ne!(after.ino(), before, "a reader of the old file must not see half of the new one");
+    root.may_change("deep/er/file").unwrap();
     root.write("deep/er/file", b"x").unwrap();
     assert_eq!(root.read("deep/er/file", LIMIT).unwrap(), b"x");
     root.remove("deep/er/file").unwrap();
@@ -111,6 +113,7 @@ fn what_git_and_duet_act_on_is_not_written() {
         ".git",
     ] {
         assert!(matches!(root.write(path, b"x"), Err(PathError::Protected(_))), "{path}");
+        assert!(matches!(root.may_change(path), Err(PathError::Protected(_))), "{path}");
         assert!(matches!(root.remove(path), Err(PathError::Protected(_))), "{path}");
     }
     root.write(".gitignore", b"x").unwrap();
