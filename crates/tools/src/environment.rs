@@ -79,7 +79,9 @@ impl Variables {
     }
 }
 
-const PLAIN: [(&str, &str); 8] = [
+const PLAIN: [(&str, &str); 9] = [
+    // Twenty lines for each failed test; who wants them asks.
+    ("RUST_BACKTRACE", "0"),
     ("TERM", "dumb"),
     ("NO_COLOR", "1"),
     ("CARGO_TERM_COLOR", "never"),

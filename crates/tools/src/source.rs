@@ -81,7 +81,7 @@ impl Sources<'_> {
             return None;
         }
         let index = line.checked_sub(1)?;
-        let start = (0..=index).rev().take(8).find(|it| is_definition(lines[*it]));
+        let start = (0..=index).rev().take(8).find(|it| begins_a_test(lines[*it]));
         let first = start.unwrap_or(index.saturating_sub(2));
         let end = match start {
             Some(start) => start + extent(&lines[start..]),
@@ -164,8 +164,10 @@ pub(crate) fn defined_names(text: &str) -> Vec<String> {
         .collect()
 }
 
-fn is_definition(line: &str) -> bool {
-    !defined_names(line).is_empty()
+/// A definition, or a call that JavaScript's test runners read as one.
+fn begins_a_test(line: &str) -> bool {
+    let call = ["test(", "it(", "test.only(", "it.only("];
+    call.iter().any(|it| line.trim_start().starts_with(it)) || !defined_names(line).is_empty()
 }
 
 /// How the usual languages begin a definition of `name`, which is a pattern itself and is

@@ -109,6 +109,18 @@ pub(crate) fn clip(text: &str, limit: usize) -> String {
     format!("{first}... {left_out} {note} left out here ...\n{last}")
 }
 
+/// As [`clip`], of text whose beginning is what counts.
+pub(crate) fn clip_end(text: &str, limit: usize) -> String {
+    if text.len() <= limit {
+        return text.to_owned();
+    }
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    match take_while_fits(lines.iter(), limit) {
+        0 => clip_line(text, limit),
+        head => format!("{}... {} more lines ...", lines[..head].concat(), lines.len() - head),
+    }
+}
+
 /// The beginning of an overlong line.
 pub(crate) fn clip_line(text: &str, limit: usize) -> String {
     if text.len() <= limit {
@@ -175,6 +187,8 @@ mod tests {
             "line 1\nline 2\n... 13 lines are left out here ...\nline 16\nline 17\nline 18\nline 19\nline 20\n"
         );
         assert_eq!(clip("short", 60), "short");
+        assert_eq!(clip_end(&text, 20), "line 1\nline 2\n... 18 more lines ...");
+        assert_eq!(clip_end("short", 60), "short");
         assert_eq!(clip(&"x".repeat(100), 10), "xxxxxxxxxx...");
         assert_eq!(clip_line("\u{20ac}\u{20ac}", 4), "\u{20ac}...");
     }

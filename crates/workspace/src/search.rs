@@ -129,12 +129,12 @@ pub fn search(root: &Root, query: &Query, limits: SearchLimits) -> Found {
     found
 }
 
-/// Ordinary files that no ignore file names, as relative paths in order.
+/// Ordinary files that no ignore file names and no tool has made, as relative paths in order.
 pub(crate) fn files_below(root: &Path) -> impl Iterator<Item = String> {
     let walk = WalkBuilder::new(root)
         .hidden(false)
         .require_git(false)
-        .filter_entry(|entry| entry.file_name() != ".git")
+        .filter_entry(|entry| !is_made(entry))
         .sort_by_file_name(Ord::cmp)
         .build();
     let root = root.to_owned();
@@ -144,6 +144,27 @@ pub(crate) fn files_below(root: &Path) -> impl Iterator<Item = String> {
         entry.file_type()?.is_file().then_some(())?;
         entry.path().strip_prefix(&root).ok()?.to_str().map(str::to_owned)
     })
+}
+
+/// Directories that tools fill, which a repository without git and ignore files has as well.
+fn is_made(entry: &ignore::DirEntry) -> bool {
+    const MADE: [&str; 9] = [
+        ".git",
+        "node_modules",
+        "__pycache__",
+        ".venv",
+        "venv",
+        ".tox",
+        ".mypy_cache",
+        ".pytest_cache",
+        ".next",
+    ];
+    let is_directory = entry.file_type().is_some_and(|it| it.is_dir());
+    let name = entry.file_name().to_str();
+    is_directory
+        && 0 < entry.depth()
+        // Cargo and others mark theirs with such a file.
+        && (name.is_some_and(|it| MADE.contains(&it)) || entry.path().join("CACHEDIR.TAG").exists())
 }
 
 /// As git decides it: a zero byte near the beginning.

@@ -14,10 +14,12 @@ const LOOKED_INTO: usize = 30;
 
 /// Most likely first. Decided from files alone: nothing is run to find out.
 pub(crate) fn test_commands(root: &Root, files: &[String]) -> Vec<TestCommand> {
-    let project = Project { root, files };
+    let project = Project { root, files, deepest: usize::MAX };
     let mut commands = Vec::new();
     commands.extend(project.cargo());
     commands.extend(project.go());
+    // Tests deep below another project's manifest are that project's material, not its tests.
+    let project = Project { deepest: if commands.is_empty() { usize::MAX } else { 1 }, ..project };
     commands.extend(project.python());
     commands.extend(project.node());
     commands.extend(project.make());
@@ -27,6 +29,8 @@ pub(crate) fn test_commands(root: &Root, files: &[String]) -> Vec<TestCommand> {
 struct Project<'a> {
     root: &'a Root,
     files: &'a [String],
+    /// How many directories down test files count.
+    deepest: usize,
 }
 
 impl Project<'_> {
@@ -51,8 +55,7 @@ impl Project<'_> {
     /// Both runners where both could do it: the tool that runs them takes the second when the
     /// first is not installed, which no file tells.
     fn python(&self) -> Vec<TestCommand> {
-        let tests: Vec<&str> =
-            self.files.iter().map(String::as_str).filter(|path| is_python_test(path)).collect();
+        let tests: Vec<&str> = self.files_near().filter(|path| is_python_test(path)).collect();
         let configured = self.pytest_configuration();
         if tests.is_empty() && configured.is_none() {
             return Vec::new();
@@ -154,7 +157,7 @@ impl Project<'_> {
         if !directory.is_empty() {
             return None;
         }
-        let found = self.files.iter().find(|path| is_node_test(path))?;
+        let found = self.files_near().find(|path| is_node_test(path))?;
         Some(command(&["node", "--test"], found))
     }
 
@@ -167,6 +170,11 @@ impl Project<'_> {
             rest.is_some_and(|rest| rest.starts_with(':') && !rest.starts_with(":="))
         };
         text.lines().any(target).then(|| command(&["make", "test"], makefile))
+    }
+
+    fn files_near(&self) -> impl Iterator<Item = &str> {
+        let depth = |path: &str| path.bytes().filter(|byte| *byte == b'/').count();
+        self.files.iter().map(String::as_str).filter(move |path| depth(path) <= self.deepest)
     }
 
     fn has(&self, path: &str) -> bool {

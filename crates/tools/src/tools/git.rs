@@ -12,7 +12,7 @@ use crate::arguments::{Arguments, BadArguments};
 use crate::command::{Program, Telling, run_program};
 use crate::policy::reading;
 use crate::running::{Ports, RunningTool, ToolOutcome};
-use crate::text::{clip, plain};
+use crate::text::{clip, clip_end, plain};
 use crate::toolbox::{Job, Style};
 
 pub(crate) const LOG: Tool = Tool { name: "git_log", spec: log_spec, start: start_log };
@@ -73,7 +73,7 @@ fn start_diff(job: Job, _arguments: &Arguments) -> Result<RunningTool, BadArgume
         |git| Some(git.diff()),
         |output, limit| match output.trim() {
             "" => "No file that git knows was changed since the last commit.".to_owned(),
-            diff => format!("Not committed:\n{}", clip(&without_noise(diff), limit)),
+            diff => format!("Not committed:\n{}", clip_end(&without_noise(diff), limit)),
         },
     ))
 }
@@ -91,7 +91,9 @@ fn start_last(job: Job, _arguments: &Arguments) -> Result<RunningTool, BadArgume
     Ok(asking(
         job,
         |git| git.has_commits().then(|| git.last_commit()),
-        |output, limit| format!("The last commit: {}", clip(&without_noise(output.trim()), limit)),
+        |output, limit| {
+            format!("The last commit: {}", clip_end(&without_noise(output.trim()), limit))
+        },
     ))
 }
 

@@ -129,11 +129,9 @@ async fn run_first_that_exists(
     not_run(item, "No test runner of the project is installed.".to_owned())
 }
 
+/// Python itself is there, and says so.
 fn runner_is_missing(finished: &Finished) -> bool {
-    !finished.succeeded()
-        && ["No module named pytest", "No module named unittest"]
-            .iter()
-            .any(|words| finished.output.contains(words))
+    !finished.succeeded() && finished.output.contains("No module named pytest")
 }
 
 fn filtered(command: &TestCommand, filter: Option<&str>) -> Vec<String> {
@@ -156,6 +154,9 @@ fn filtered(command: &TestCommand, filter: Option<&str>) -> Vec<String> {
 
 /// What the model reads.
 fn tell(command: &str, finished: &Finished, style: Style, facts: &RepositoryFacts) -> String {
+    if runner_is_missing(finished) {
+        return "No test was run: the tests need pytest, which is not installed here.".to_owned();
+    }
     let raw = finished.plain_output();
     let Some(report) = parse(&raw).filter(|_| finished.exit.ending == Ending::Exited) else {
         let ending = finished.ending(TIME_LIMIT);

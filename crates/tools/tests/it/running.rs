@@ -259,3 +259,17 @@ async fn a_filter_is_passed_on() {
     let first = "Ran `cargo test --no-fail-fast splits`. The only test passed.";
     assert!(told.starts_with(first), "{told}");
 }
+
+#[tokio::test]
+async fn a_runner_that_is_not_installed_is_named() {
+    let repository = repository(&[("test_x.py", "def test_x():\n    pass\n")]);
+    let mut context = context(repository.path(), Style::Typed);
+    let mut facts = (*context.facts).clone();
+    // Isolated from every installed package.
+    facts.test_commands[0].argv = ["python3", "-I", "-S", "-m", "pytest"].map(Into::into).to_vec();
+    context.facts = Arc::new(facts);
+    assert_eq!(
+        told(&context, "run_tests", "").await,
+        "No test was run: the tests need pytest, which is not installed here."
+    );
+}

@@ -35,6 +35,9 @@ fn without_git_the_ignore_files_still_hold() {
         ("target/x", ""),
         ("src/b.rs", ""),
         (".github/ci.yml", ""),
+        ("web/node_modules/a/index.js", ""),
+        ("out/CACHEDIR.TAG", ""),
+        ("out/x", ""),
     ]);
     let facts = repository_facts(plain.path()).unwrap();
     assert_eq!(facts.files, [".github/ci.yml", ".gitignore", "a.rs", "src/b.rs"]);
@@ -144,5 +147,10 @@ fn others_and_mixtures() {
         &[("Cargo.toml", "[package]\n"), ("package.json", r#"{"scripts":{"test":"x"}}"#)],
         &["cargo test --no-fail-fast (Cargo.toml)", "npm test --silent (package.json)"],
     );
+    check(
+        &[("Cargo.toml", "[package]\n"), ("evals/py/test_x.py", CLASS), ("evals/js/a.test.js", "")],
+        &["cargo test --no-fail-fast (Cargo.toml)"],
+    );
+    check(&[("deep/py/test_x.py", FUNCTION)], &["python3 -m pytest -q (deep/py/test_x.py)"]);
     check(&[], &[]);
 }
