@@ -17,6 +17,15 @@ use crate::wire::{Report, take_frame};
 /// stopped or killed from outside takes so long.
 const WATCHER_LATE: Duration = Duration::from_secs(5);
 
+/// Bytes of output that are left out before the reader takes its time, and how it does that: a
+/// command that floods waits for its pipe at about fifty megabytes a second, instead of keeping a
+/// whole core of ours busy with throwing its output away.
+const FLOOD: u64 = 1 << 20;
+const FLOOD_PAUSE: Duration = Duration::from_millis(1);
+
+/// The size of a pipe.
+const CHUNK: usize = 64 * 1024;
+
 /// What a command says, in order; [`RunEvent::Exited`] is the last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunEvent {
@@ -56,6 +65,9 @@ pub struct Running {
     received: Vec<u8>,
     /// `None` when every process has closed it.
     output: Option<pipe::Receiver>,
+    chunk: Box<[u8]>,
+    /// Output is not read before.
+    read_again: Instant,
     window: Window,
     ready: VecDeque<RunEvent>,
     ended: bool,
@@ -76,6 +88,8 @@ impl Running {
             control,
             received,
             output: Some(output),
+            chunk: vec![0; CHUNK].into(),
+            read_again: now,
             window: Window::new(output_limit),
             ready: VecDeque::new(),
             ended: false,
@@ -106,11 +120,11 @@ impl Running {
             if self.ended {
                 continue;
             }
-            let mut bytes = [0; 16 * 1024];
             let mut reports = [0; 256];
             let output = async {
+                tokio::time::sleep_until(self.read_again).await;
                 match &mut self.output {
-                    Some(output) => output.read(&mut bytes).await,
+                    Some(output) => output.read(&mut self.chunk).await,
                     None => std::future::pending().await,
                 }
             };
@@ -119,17 +133,23 @@ impl Running {
             tokio::select! {
                 biased;
                 () = tokio::time::sleep_until(self.lost_at) => self.finish(LOST),
-                read = output => self.on_output(read, &bytes),
+                read = output => self.on_output(read),
                 read = self.control.read(&mut reports) => self.on_control(read, &reports),
             }
         }
     }
 
-    fn on_output(&mut self, read: io::Result<usize>, bytes: &[u8]) {
+    fn on_output(&mut self, read: io::Result<usize>) {
         match read {
             // A pipe fails to be read only when it is not one: nothing more will come.
             Ok(0) | Err(_) => self.output = None,
-            Ok(len) => self.ready.extend(self.window.push(&bytes[..len]).map(RunEvent::Output)),
+            Ok(len) => {
+                let head = self.window.push(&self.chunk[..len]);
+                self.ready.extend(head.map(RunEvent::Output));
+                if FLOOD < self.window.elided {
+                    self.read_again = Instant::now() + FLOOD_PAUSE;
+                }
+            }
         }
     }
 
@@ -168,15 +188,15 @@ impl Running {
     /// Everybody who could write has ended, so what they wrote is in the pipe already; only the
     /// watcher may still hold it open. At most one pipe's worth, in case that is not so.
     fn drain(&mut self) {
-        const PIPE: usize = 1 << 20;
-        let mut bytes = [0; 16 * 1024];
+        const MOST: usize = 1 << 20;
         let mut drained = 0;
         while let Some(output) = &self.output
-            && drained < PIPE
+            && drained < MOST
         {
-            let Ok(len @ 1..) = output.try_read(&mut bytes) else { return };
+            let Ok(len @ 1..) = output.try_read(&mut self.chunk) else { return };
             drained += len;
-            self.ready.extend(self.window.push(&bytes[..len]).map(RunEvent::Output));
+            let head = self.window.push(&self.chunk[..len]);
+            self.ready.extend(head.map(RunEvent::Output));
         }
     }
 }

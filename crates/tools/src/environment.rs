@@ -92,7 +92,9 @@ const PLAIN: [(&str, &str); 9] = [
     ("npm_config_update_notifier", "false"),
 ];
 
-const OFFLINE: [(&str, &str); 4] = [
+const OFFLINE: [(&str, &str); 5] = [
+    // Compiler caches are servers behind a network socket. Empty means none.
+    ("RUSTC_WRAPPER", ""),
     ("CARGO_NET_OFFLINE", "true"),
     ("npm_config_offline", "true"),
     ("PIP_RETRIES", "0"),

@@ -54,12 +54,14 @@ pub(crate) fn may_write(policy: &SandboxPolicy) -> Result<(), String> {
     }
 }
 
-/// The user's, and the one that programs name without asking.
+/// The user's, the one that programs name without asking, and the one in memory, where the C
+/// library keeps semaphores: without it no process pool starts.
 fn temporary_directories() -> Vec<PathBuf> {
     let mut directories = vec![std::env::temp_dir()];
-    let usual = PathBuf::from("/tmp");
-    if !directories.contains(&usual) {
-        directories.push(usual);
+    for usual in ["/tmp", "/dev/shm"] {
+        if !directories.iter().any(|it| it == Path::new(usual)) {
+            directories.push(PathBuf::from(usual));
+        }
     }
     directories
 }

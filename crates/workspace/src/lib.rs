@@ -19,4 +19,4 @@ pub use crate::beneath::{PathError, Root};
 pub use crate::facts::{FactsError, MAX_FILES, repository_facts};
 pub use crate::git::{Git, GitCommand, Status, StatusEntry, StatusKind, log_line};
 pub use crate::lines::{NumberedLines, numbered_lines};
-pub use crate::search::{Found, Match, Query, SearchLimits, search};
+pub use crate::search::{Found, Match, Query, SearchLimits, looks_binary, search};

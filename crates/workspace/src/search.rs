@@ -168,7 +168,7 @@ fn is_made(entry: &ignore::DirEntry) -> bool {
 }
 
 /// As git decides it: a zero byte near the beginning.
-pub(crate) fn looks_binary(bytes: &[u8]) -> bool {
+pub fn looks_binary(bytes: &[u8]) -> bool {
     bytes.iter().take(8000).any(|byte| *byte == 0)
 }
 

@@ -1,7 +1,7 @@
 //! `read_file`: a part of a file, with line numbers.
 
 use protocol::{Property, RepositoryFacts, Schema, ToolEffect, ToolSpec};
-use workspace::Root;
+use workspace::{Root, looks_binary};
 
 use super::{Tool, file_choice, reading};
 use crate::arguments::{Arguments, BadArguments};
@@ -47,7 +47,7 @@ fn start(job: Job, arguments: &Arguments) -> Result<RunningTool, BadArguments> {
     Ok(reading(job, move |facts| {
         let root = Root::open(&facts.root).map_err(|error| format!("{error}."))?;
         let contents = root.read(&path, FILE_LIMIT).map_err(|error| format!("{error}."))?;
-        if contents.iter().take(8000).any(|byte| *byte == 0) {
+        if looks_binary(&contents) {
             return Err(format!("{path} is not a text file ({} bytes).", contents.len()));
         }
         Ok(file_part(&path, &String::from_utf8_lossy(&contents), start, lines, bytes))

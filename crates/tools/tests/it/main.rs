@@ -150,3 +150,55 @@ async fn calls_that_make_no_sense_end_with_a_sentence() {
     let none = told(&context, "run_tests", "").await;
     assert!(none.starts_with("No tests were found: "), "{none}");
 }
+
+/// Whatever a model writes, each call ends, and says something.
+#[tokio::test]
+async fn odd_arguments_harm_nobody() {
+    let repository =
+        repository(&[("a.py", "x = 1\n"), ("test_a.py", "import unittest\n"), ("b/c", "")]);
+    let odd = [
+        "null",
+        "\"\"",
+        "\" \"",
+        "\"\\u0000\"",
+        "\"/\"",
+        "\"..\"",
+        "\"b\"",
+        "\"a.py\"",
+        "\"(\"",
+        "\"-x\"",
+        "\"\u{1f600}\"",
+        "-1",
+        "0",
+        "1e99",
+        "18446744073709551616",
+        "2.5",
+        "[]",
+        "{}",
+        "true",
+    ];
+    let toolbox = toolbox();
+    for style in [Style::Typed, Style::Full] {
+        let context = context(repository.path(), style);
+        for spec in Toolbox::catalogue(style, &context.facts) {
+            for value in odd {
+                // Scripts do as they please; only what is no script is tried on the shell.
+                if spec.name == "shell" && value.starts_with('"') && !value.contains("u0000") {
+                    continue;
+                }
+                let pairs: Vec<String> = spec
+                    .parameters
+                    .iter()
+                    .map(|parameter| format!("\"{}\":{value}", parameter.name))
+                    .collect();
+                if pairs.is_empty() {
+                    continue;
+                }
+                let arguments = format!("{{{}}}", pairs.join(","));
+                let running = toolbox.start(&call(&spec.name, &arguments), &context);
+                let (_, outcome) = finish(running).await;
+                assert!(!outcome.output.is_empty(), "{} {arguments}", spec.name);
+            }
+        }
+    }
+}

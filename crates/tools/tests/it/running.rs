@@ -273,3 +273,19 @@ async fn a_runner_that_is_not_installed_is_named() {
         "No test was run: the tests need pytest, which is not installed here."
     );
 }
+
+#[tokio::test]
+async fn process_pools_work_in_the_sandbox() {
+    let directory = directory(&[(
+        "pool.py",
+        "import multiprocessing, tempfile
+with multiprocessing.Pool(2) as pool:
+    print(pool.map(len, ['a', 'bb']))
+with tempfile.TemporaryFile() as file:
+    print(file.write(b'x'))
+",
+    )]);
+    let context = context(directory.path(), Style::Full);
+    let told = told(&context, "shell", r#"{"command":"python3 pool.py"}"#).await;
+    assert_eq!(without_seconds(&told), "Exit code 0.\n[1, 2]\n1");
+}
