@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// Long enough for a shell to begin on a busy machine.
+const LIMIT: Duration = Duration::from_millis(1500);
+
 #[tokio::test]
 async fn exit_codes_and_signals_are_told() {
     let spawner = spawner();
@@ -30,21 +33,16 @@ async fn the_environment_is_what_was_given() {
 async fn a_kill_reaches_daemons_of_grandchildren() {
     let spawner = spawner();
     let directory = tempfile::tempdir().unwrap();
-    // A grandchild in the group, one in its own session, and one whose parents are dead.
+    // A child in the group, and a daemon: its own session, dead parents, deaf to TERM.
     let tree = "sleep 1000 & echo $!
-                setsid sleep 1000 & sleep 0.05
-                (setsid bash -c 'trap \"\" TERM; echo $BASHPID; while :; do sleep 1; done' &) &
-                echo ready; wait; sleep 1000";
+                (setsid bash -c 'trap \"\" TERM; echo $BASHPID; while :; do sleep 1; done' &)
+                sleep 1000";
     let mut running = spawner.run(script(tree, directory.path(), &[])).await.unwrap();
-    let output = read_until(&mut running, "ready").await;
-    let mut pids: Vec<&str> = output.lines().filter(|line| *line != "ready").collect();
-    let more = if pids.len() < 2 { read_until(&mut running, "\n").await } else { String::new() };
-    pids.extend(more.lines());
-    assert_eq!(pids.len(), 2, "{output}{more}");
+    let pids = read_lines(&mut running, 2).await;
     running.kill();
     let (_, exit) = finish(running).await;
     assert_eq!(exit.ending, Ending::Killed);
-    for pid in pids {
+    for pid in pids.lines() {
         // The end was told after all of them were dead: no waiting.
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
         assert!(stat.is_err(), "{pid} lives: {stat:?}");
@@ -57,16 +55,16 @@ async fn dropping_kills() {
     let directory = tempfile::tempdir().unwrap();
     let mut running =
         spawner.run(script("sleep 1000 & echo $!; wait", directory.path(), &[])).await.unwrap();
-    let pid = read_until(&mut running, "\n").await;
+    let pid = read_lines(&mut running, 1).await;
     drop(running);
-    gone(&pid).await;
+    gone(&pid);
 }
 
 #[tokio::test]
 async fn the_time_limit_ends_even_what_ignores_it() {
     let directory = tempfile::tempdir().unwrap();
     let command = Command {
-        time_limit: Duration::from_millis(300),
+        time_limit: LIMIT,
         ..script("trap '' TERM; echo begun; while :; do sleep 0.1; done", directory.path(), &[])
     };
     let (output, exit) = run(command).await;
@@ -78,7 +76,7 @@ async fn the_time_limit_ends_even_what_ignores_it() {
 async fn a_polite_command_may_clean_up_when_it_is_stopped() {
     let directory = tempfile::tempdir().unwrap();
     let command = Command {
-        time_limit: Duration::from_millis(300),
+        time_limit: LIMIT,
         ..script("trap 'echo cleaned; exit 7' TERM; sleep 1000 & wait", directory.path(), &[])
     };
     let (output, exit) = run(command).await;
@@ -126,11 +124,10 @@ async fn a_dead_spawner_is_started_again_and_commands_go_on() {
         ))
         .await
         .unwrap();
-    read_until(&mut running, "begun").await;
+    read_lines(&mut running, 1).await;
     let first = spawner.id().unwrap();
-    let pid = rustix::process::Pid::from_raw(first.try_into().unwrap()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-    gone(&first.to_string()).await;
+    kill(&first.to_string());
+    gone(&first.to_string());
     let (output, exit) =
         finish(spawner.run(script("echo again", directory.path(), &[])).await.unwrap()).await;
     assert_eq!((output.as_slice(), exit), (b"again\n".as_slice(), SUCCESS));
@@ -148,35 +145,31 @@ async fn a_dead_watcher_takes_its_command_along() {
         .run(script("setsid sleep 1000 & echo $PPID $!; wait", directory.path(), &[]))
         .await
         .unwrap();
-    let output = read_until(&mut running, "\n").await;
+    let output = read_lines(&mut running, 1).await;
     let (watcher, orphan) = output.trim().split_once(' ').unwrap();
-    let pid = rustix::process::Pid::from_raw(watcher.parse().unwrap()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    kill(watcher);
     let (_, exit) = finish(running).await;
     assert_eq!(exit.ending, Ending::Lost);
-    gone(orphan).await;
+    gone(orphan);
 }
 
 #[tokio::test]
 async fn the_engines_death_ends_everything() {
     // The engine is another process of this binary, so that it can die.
     let directory = tempfile::tempdir().unwrap();
+    let pids = directory.path().join("pids");
+    assert!(std::process::Command::new("mkfifo").arg(&pids).status().unwrap().success());
     let mut engine = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "lifecycle::engine_process", "--nocapture"])
         .env("ENGINE_DIRECTORY", directory.path())
         .spawn()
         .unwrap();
-    let written = directory.path().join("pids");
-    let pids = loop {
-        match std::fs::read_to_string(&written) {
-            Ok(pids) if pids.ends_with('\n') => break pids,
-            Ok(_) | Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
-        }
-    };
+    // Until the command has written them.
+    let pids = std::fs::read_to_string(&pids).unwrap();
     engine.kill().unwrap();
     engine.wait().unwrap();
     for pid in pids.split_whitespace() {
-        gone(pid).await;
+        gone(pid);
     }
 }
 
@@ -185,7 +178,7 @@ async fn engine_process() {
     let Some(directory) = std::env::var_os("ENGINE_DIRECTORY") else { return };
     let directory = Path::new(&directory);
     let spawner = spawner();
-    let tree = "setsid sleep 1000 & echo $PPID $$ $! > tmp; mv tmp pids; wait";
+    let tree = "setsid sleep 1000 & echo $PPID $$ $! > pids; wait";
     let running = spawner.run(script(tree, directory, &[directory])).await.unwrap();
     let forever = finish(running).await;
     panic!("the command ended: {forever:?}");

@@ -10,6 +10,8 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{Pid, PidfdFlags, Signal};
 use sandboxing::{
     Availability, Command, Confinement, Ending, Errors, Exit, Network, RunEvent, Running,
     SpawnError, Spawner, SpawnerProgram, Writes, availability,
@@ -71,10 +73,10 @@ async fn run(command: Command) -> (String, Exit) {
     (String::from_utf8(output).unwrap(), exit)
 }
 
-/// Reads output until it holds `text`.
-async fn read_until(running: &mut Running, text: &str) -> String {
+/// Reads so many lines of output.
+async fn read_lines(running: &mut Running, lines: usize) -> String {
     let mut output = String::new();
-    while !output.contains(text) {
+    while output.matches('\n').count() < lines {
         match running.next().await.unwrap() {
             RunEvent::Output(bytes) => output.push_str(&String::from_utf8(bytes).unwrap()),
             other => panic!("{other:?} after {output}"),
@@ -89,19 +91,19 @@ fn exited(code: i32) -> Exit {
     Exit { ending: Ending::Exited, code: Some(code), signal: None }
 }
 
-/// Waits for a process to be gone, as seen from outside.
-async fn gone(pid: &str) {
-    let process = Path::new("/proc").join(pid.trim());
-    for _ in 0..2000 {
-        // A zombie is dead, whoever forgets to reap it, once its other threads are.
-        let threads = std::fs::read_dir(process.join("task")).map_or(0, Iterator::count);
-        match std::fs::read_to_string(process.join("stat")) {
-            Err(_) => return,
-            Ok(stat) if stat.contains(") Z ") && threads <= 1 => return,
-            Ok(_) => tokio::time::sleep(Duration::from_millis(5)).await,
-        }
-    }
-    panic!("process {pid} is still there");
+/// Waits until a process has ended, all of its threads.
+fn gone(pid: &str) {
+    let pid = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+    // No such process: it is gone already.
+    let Ok(ended) = rustix::process::pidfd_open(pid, PidfdFlags::empty()) else { return };
+    let limit = Timespec { tv_sec: 60, tv_nsec: 0 };
+    let ready = rustix::event::poll(&mut [PollFd::new(&ended, PollFlags::IN)], Some(&limit));
+    assert_eq!(ready, Ok(1), "process {pid:?} is still there");
+}
+
+fn kill(pid: &str) {
+    let pid = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+    rustix::process::kill_process(pid, Signal::KILL).unwrap();
 }
 
 #[tokio::test]
