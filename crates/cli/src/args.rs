@@ -1,0 +1,245 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use app_server_protocol::SandboxModeName;
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use config::Override;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "duet",
+    version,
+    about = "A voice-first coding agent: you talk, it works in your repository and answers",
+    after_help = "\
+Examples:
+  duet exec \"which tests fail, and why?\"       ask by text, in this directory
+  duet exec --cd ~/src/app -c model=gpt-5.5 -   read the prompt from standard input
+  duet talk -i question.wav -o answer.wav       ask by voice, from and to a file
+  duet demo                                     see it work on a small sample repository
+
+Configuration: ~/.duet/config.toml ($DUET_HOME/config.toml). Without one, and without a key,
+everything runs on the models of this machine.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing could be done (no sandbox, every act
+refused, models missing), 130 interrupted, 143 terminated."
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    #[command(flatten)]
+    Face(Face),
+
+    /// Starts commands under the sandbox. Started by duet itself.
+    #[command(hide = true)]
+    Spawner,
+
+    /// Runs the models. Started by duet itself.
+    #[command(hide = true)]
+    ModelHost {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+}
+
+/// What people and programs call.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Face {
+    Exec(ExecArgs),
+    AppServer(AppServerArgs),
+    Models(crate::models::ModelsArgs),
+}
+
+/// Gives the agent one task and prints its answer
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+The answer alone goes to standard output; what happens on the way goes to standard error. The
+agent works in the directory, under a sandbox without network that lets it write there and in
+the temporary directory. Nothing is ever asked: what would need a permission is refused, and
+the agent is told.
+
+Examples:
+  duet exec \"explain src/parser.rs in three sentences\"
+  duet exec --cd ~/src/app \"run the tests and fix what fails\"
+  git diff | duet exec --sandbox read-only -       a prompt from standard input
+  duet exec --json \"list the TODOs\" | jq .         one event per line
+  duet exec -o answer.md \"summarise the last commit\"")]
+pub(crate) struct ExecArgs {
+    /// What to do; `-` or nothing reads standard input
+    pub(crate) prompt: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) thread: ThreadFlags,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigFlags,
+
+    /// Print one JSON event per line (see docs/exec.md)
+    #[arg(long, alias = "experimental-json")]
+    pub(crate) json: bool,
+
+    /// Also write the last message to this file
+    #[arg(short = 'o', long = "output-last-message", value_name = "FILE")]
+    pub(crate) answer_file: Option<PathBuf>,
+
+    /// Accepted for the reference's clients: a git repository is never required
+    #[arg(long, hide = true)]
+    pub(crate) skip_git_repo_check: bool,
+}
+
+/// Answers a spoken question from a WAV file with a spoken answer in another
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+The question is played to the voice as a microphone would deliver it; the voice hands work to
+the agent, which works in the directory as with `duet exec`; the answer is spoken. The answer's
+WAV is what you would have heard from the end of the question on, silences kept. Its text goes
+to standard output, steps and latency to standard error.
+
+Examples:
+  duet talk --input question.wav --output answer.wav --captions
+  duet talk --cd ~/src/app --input q.wav --output a.wav --json | jq 'select(.type==\"end\")'")]
+pub(crate) struct TalkArgs {
+    /// The question: a WAV file of any rate, channel count and sample format
+    #[arg(short, long, value_name = "WAV")]
+    pub(crate) input: PathBuf,
+
+    /// Where the spoken answer is written
+    #[arg(short, long, value_name = "WAV")]
+    pub(crate) output: PathBuf,
+
+    /// Show what both sides say, as they say it
+    #[arg(long)]
+    pub(crate) captions: bool,
+
+    /// Print one JSON event per line (see docs/talk.md)
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) thread: ThreadFlags,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigFlags,
+}
+
+/// Talks to a small sample repository, with nothing but the models of this machine
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Makes a small Rust repository with one failing test, plays a recorded request (\"run the tests
+and tell me what fails\") through the whole path, and judges the result: the tests really ran,
+and the spoken answer, heard by our own ears, names the test that fails. Needs no key and no
+network once the models are there.
+
+Exit code 0 only if the verdict is good.")]
+pub(crate) struct DemoArgs {
+    /// Where the spoken answer is written
+    #[arg(short, long, value_name = "WAV", default_value = "answer.wav")]
+    pub(crate) output: PathBuf,
+}
+
+/// Serves the voice of this machine to any client of the OpenAI Realtime protocol
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Clients connect a WebSocket to ws://ADDRESS/v1/realtime and show the key as a bearer token.
+Without --api-key a key is made, and the path of its file, which only you can read, is printed.
+
+Examples:
+  duet realtime-server
+  duet realtime-server --listen 127.0.0.1:8800 --api-key \"$(openssl rand -hex 24)\"")]
+pub(crate) struct RealtimeServerArgs {
+    /// Address and port; port 0 takes any that is free
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+
+    /// What clients must show; at least 16 characters
+    #[arg(long, value_name = "KEY")]
+    pub(crate) api_key: Option<String>,
+
+    /// Let other machines in, although nothing is encrypted on the way
+    #[arg(long)]
+    pub(crate) allow_other_machines: bool,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigFlags,
+}
+
+/// Serves the agent to other programs, by JSON-RPC on standard input and output
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+One JSON-RPC message per line. The first request must be `initialize`; the methods are those of
+docs/app-server.md, which existing clients of the protocol know.
+
+Example:
+  echo '{\"id\":1,\"method\":\"initialize\",\"params\":{\"clientInfo\":{\"name\":\"me\",\"version\":\"1\"}}}' \\
+    | duet app-server")]
+pub(crate) struct AppServerArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigFlags,
+
+    /// Where clients are served
+    #[arg(long, value_enum, default_value_t = Listen::Stdio, value_name = "ADDRESS")]
+    pub(crate) listen: Listen,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Listen {
+    #[value(name = "stdio://")]
+    Stdio,
+}
+
+/// Where and how the agent works.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct ThreadFlags {
+    /// Work in this directory [default: the current one]
+    #[arg(short = 'C', long = "cd", value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+
+    /// The model, instead of the configured one
+    #[arg(short, long)]
+    pub(crate) model: Option<String>,
+
+    /// What commands may do [default: workspace-write]
+    #[arg(short, long, value_enum, value_name = "MODE")]
+    pub(crate) sandbox: Option<SandboxFlag>,
+
+    /// Let the agent write here too (may be repeated)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) add_dir: Vec<PathBuf>,
+
+    /// Keep no record of the session on disk
+    #[arg(long)]
+    pub(crate) ephemeral: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SandboxFlag {
+    /// Nothing is written, no network
+    ReadOnly,
+    /// Writes below the directory and the temporary directory, no network
+    WorkspaceWrite,
+    /// No sandbox at all
+    DangerFullAccess,
+}
+
+impl From<SandboxFlag> for SandboxModeName {
+    fn from(flag: SandboxFlag) -> Self {
+        match flag {
+            SandboxFlag::ReadOnly => Self::ReadOnly,
+            SandboxFlag::WorkspaceWrite => Self::WorkspaceWrite,
+            SandboxFlag::DangerFullAccess => Self::DangerFullAccess,
+        }
+    }
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct ConfigFlags {
+    /// Set a key of config.toml for this run (may be repeated)
+    #[arg(short = 'c', long = "config", value_name = "KEY=VALUE", value_parser = Override::parse)]
+    pub(crate) overrides: Vec<Override>,
+}

@@ -1,0 +1,117 @@
+//! `duet exec`.
+
+use std::io::{IsTerminal as _, Read as _};
+use std::path::{Path, PathBuf};
+
+use app_server_protocol::Capabilities;
+use headless::{Console, Exit, Format, Server, ThreadArgs};
+use serde_json::{Map, Value};
+
+use crate::args::{ExecArgs, ThreadFlags};
+use crate::failure::Failure;
+use crate::services::{Services, VERSION};
+use crate::signals::Signals;
+
+pub(crate) async fn run(args: ExecArgs, services: Services) -> Result<Exit, Failure> {
+    let ExecArgs { prompt, thread, config: _, json, answer_file, skip_git_repo_check: _ } = args;
+    let thread = thread_args(thread, &services.cwd)?;
+    let prompt = read_prompt(prompt)?;
+    services.require_agent()?;
+    let signals = Signals::listen()?;
+    let mut served = services.serve();
+    let connection = served.connect("exec");
+    let exec = async {
+        let capabilities = Capabilities::default();
+        let server = Server::greet(connection, "duet-exec", VERSION, capabilities).await?;
+        let args = headless::ExecArgs {
+            thread,
+            prompt,
+            format: if json { Format::Json } else { Format::People },
+            answer_file,
+            version: VERSION.to_owned(),
+        };
+        headless::exec(server, args, console(), signals.received).await
+    };
+    let exit = exec.await;
+    served.shutdown().await;
+    Ok(exit?)
+}
+
+/// Standard output and error. `NO_COLOR` set to anything turns colours off.
+pub(crate) fn console() -> Console {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let color = std::io::stderr().is_terminal() && !plain;
+    Console::new(std::io::stdout(), std::io::stderr(), color)
+}
+
+/// The flags as a thread wants them: directories that exist, named in full.
+pub(crate) fn thread_args(flags: ThreadFlags, cwd: &Path) -> Result<ThreadArgs, Failure> {
+    let ThreadFlags { dir, model, sandbox, add_dir, ephemeral } = flags;
+    let dir = match dir {
+        Some(dir) => directory(&cwd.join(dir), "--cd")?,
+        None => cwd.to_owned(),
+    };
+    let mut config = Map::new();
+    if !add_dir.is_empty() {
+        let roots: Vec<Value> = add_dir
+            .iter()
+            .map(|dir| directory(&cwd.join(dir), "--add-dir").and_then(|dir| utf8(&dir)))
+            .map(|dir| dir.map(Value::from))
+            .collect::<Result<_, _>>()?;
+        config.insert("sandbox_workspace_write.writable_roots".to_owned(), Value::Array(roots));
+    }
+    Ok(ThreadArgs {
+        cwd: Some(utf8(&dir)?),
+        model,
+        sandbox: sandbox.map(Into::into),
+        config,
+        ephemeral,
+    })
+}
+
+fn directory(path: &Path, flag: &str) -> Result<PathBuf, Failure> {
+    let resolved = path.canonicalize().map_err(|error| {
+        Failure::usage(format!(
+            "{flag}: the directory {} cannot be entered: {error}; name one that exists",
+            path.display()
+        ))
+    })?;
+    if resolved.is_dir() {
+        return Ok(resolved);
+    }
+    Err(Failure::usage(format!("{flag}: {} is a file; name a directory", path.display())))
+}
+
+/// The protocol's paths are text.
+pub(crate) fn utf8(path: &Path) -> Result<String, Failure> {
+    path.to_str().map(str::to_owned).ok_or_else(|| {
+        Failure::usage(format!("{} is not UTF-8: rename it", path.display()))
+    })
+}
+
+fn read_prompt(prompt: Option<String>) -> Result<String, Failure> {
+    let prompt = match prompt.as_deref() {
+        Some("-") => None,
+        Some(text) => Some(text.to_owned()),
+        None if std::io::stdin().is_terminal() => {
+            return Err(Failure::usage(
+                "there is no prompt: give it as an argument, or `-` to read standard input",
+            ));
+        }
+        None => None,
+    };
+    let prompt = match prompt {
+        Some(prompt) => prompt,
+        None => {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).map_err(|error| {
+                Failure::usage(format!("cannot read the prompt from standard input: {error}"))
+            })?;
+            text
+        }
+    };
+    if prompt.trim().is_empty() {
+        return Err(Failure::usage("the prompt is empty: say what to do"));
+    }
+    Ok(prompt)
+}

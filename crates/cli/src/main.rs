@@ -1,0 +1,75 @@
+//! `duet`: arguments in, exit code out, and the one place where everything is put together.
+
+mod app_server;
+mod args;
+mod exec;
+mod failure;
+mod models;
+mod processes;
+mod services;
+mod signals;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser as _;
+use headless::Exit;
+
+use crate::args::{AppServerArgs, Args, Command, Face, Listen};
+use crate::failure::Failure;
+use crate::services::Services;
+
+/// What a blocked read of standard input may cost at the end: nothing of ours waits for it.
+const LEAVING: Duration = Duration::from_millis(200);
+
+fn main() -> ExitCode {
+    let command = match Args::parse().command {
+        // Processes of our own making: they do their one thing before anything is set up.
+        Command::Spawner => return processes::spawner(),
+        Command::ModelHost { args } => return processes::model_host(args),
+        Command::Face(face) => face,
+    };
+    match run(command) {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(failure) => {
+            eprintln!("duet: {failure}");
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn run(face: Face) -> Result<Exit, Failure> {
+    match face {
+        Face::Exec(args) => {
+            let services = Services::new(args.config.overrides.clone())?;
+            on_runtime(exec::run(args, services))
+        }
+        Face::Models(args) => on_runtime(models::run(args)),
+        Face::Talk(args) => {
+            let services = Services::new(args.config.overrides.clone())?;
+            on_runtime(talk::run(args, services))
+        }
+        Face::Demo(args) => {
+            let services = Services::new(demo::overrides()?)?;
+            on_runtime(demo::run(args, services))
+        }
+        Face::RealtimeServer(args) => {
+            let services = Services::new(args.config.overrides.clone())?;
+            on_runtime(realtime_server::run(args, services))
+        }
+        Face::AppServer(AppServerArgs { config, listen: Listen::Stdio }) => {
+            let services = Services::new(config.overrides)?;
+            on_runtime(app_server::run(services))
+        }
+    }
+}
+
+fn on_runtime(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::other(format!("cannot start the async runtime: {error}")))?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_timeout(LEAVING);
+    result
+}

@@ -1,0 +1,84 @@
+//! `duet realtime-server`.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use config::VoiceService;
+use headless::Exit;
+use realtime_server::{ApiKey, Exposure, LocalModels, Options, RealtimeServer};
+
+use crate::args::RealtimeServerArgs;
+use crate::failure::Failure;
+use crate::services::Services;
+use crate::signals::Signals;
+
+/// Serves until a signal comes.
+pub(crate) async fn run(args: RealtimeServerArgs, services: Services) -> Result<Exit, Failure> {
+    let RealtimeServerArgs { listen, api_key, allow_other_machines, config: _ } = args;
+    let given = api_key
+        .map(|key| ApiKey::new(key).map_err(|error| Failure::usage(format!("--api-key: {error}"))))
+        .transpose()?;
+    services.require_local_voice()?;
+    let key = given.clone().unwrap_or_else(ApiKey::generate);
+    let mut options = Options::new(listen, key.clone());
+    if allow_other_machines {
+        options.exposure = Exposure::AnyMachine;
+    }
+    if let VoiceService::Local(voice) = &services.config.realtime.service {
+        options.speed = f64::from(voice.speed);
+        options.language = voice.language.clone();
+    }
+    let mut signals = Signals::listen()?;
+    let models = LocalModels::new(services.local.clone());
+    let server = RealtimeServer::bind(options, models).await.map_err(Failure::other)?;
+    println!("listening on {}", server.url());
+    let key_file = match given {
+        Some(_) => None,
+        None => {
+            let file = KeyFile::write(services.home.path(), server.addr().port(), &key)?;
+            println!("the key is in {}", file.0.display());
+            Some(file)
+        }
+    };
+    let signal = signals.received.recv().await;
+    server.shutdown().await;
+    drop(key_file);
+    Ok(signal.map_or(Exit::Done, Exit::from))
+}
+
+/// A key that only this user can read, for as long as it opens something.
+struct KeyFile(PathBuf);
+
+impl KeyFile {
+    fn write(home: &Path, port: u16, key: &ApiKey) -> Result<Self, Failure> {
+        let path = home.join(format!("realtime-server-{port}.key"));
+        let write = || -> io::Result<()> {
+            fs::create_dir_all(home)?;
+            // A file that is there already may have other permissions.
+            if let Err(error) = fs::remove_file(&path)
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                return Err(error);
+            }
+            let mut file =
+                OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+            writeln!(file, "{}", key.expose())
+        };
+        match write() {
+            Ok(()) => Ok(Self(path)),
+            Err(error) => Err(Failure::other(format!(
+                "cannot write the key to {}: {error}; give one with --api-key",
+                path.display()
+            ))),
+        }
+    }
+}
+
+impl Drop for KeyFile {
+    fn drop(&mut self) {
+        // What is left behind opens nothing any more.
+        fs::remove_file(&self.0).ok();
+    }
+}

@@ -1,0 +1,173 @@
+//! The composition root: what every face needs, put together once.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use app_server::AppServer;
+use app_server_client::{Client, Events, connect};
+use config::{Config, Environment, Home, Override, ProviderKind, VoiceService};
+use engine::Engine;
+use inference::{HostOptions, ModelFiles};
+use model_client::ModelClient;
+use models::{File, Manifest, Shelf};
+use sandboxing::Spawner;
+use tokio::io::{duplex, split};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tools::Toolbox;
+use transport::{Network, Trust};
+
+use crate::failure::Failure;
+use crate::own_voice::OwnVoice;
+use crate::processes::{host_command, spawner_program};
+
+/// Our version, as people and clients are told it.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Bytes on their way between a face and its server, each way.
+const DUPLEX_BYTES: usize = 256 << 10;
+
+/// Everything that is there before there is a runtime.
+pub(crate) struct Services {
+    pub(crate) home: Home,
+    pub(crate) environment: Environment,
+    pub(crate) overrides: Vec<Override>,
+    pub(crate) config: Config,
+    pub(crate) cwd: PathBuf,
+    pub(crate) shelf: Shelf,
+    pub(crate) manifest: Manifest,
+    pub(crate) local: inference::Client,
+    spawner: Spawner,
+}
+
+impl Services {
+    pub(crate) fn new(overrides: Vec<Override>) -> Result<Self, Failure> {
+        // First of all: a process that forks should be small.
+        let spawner = Spawner::start(spawner_program()?).map_err(Failure::other)?;
+        let environment = Environment::of_process();
+        let home = Home::find(&environment).map_err(Failure::other)?;
+        let config = Config::load(&home, &overrides, &environment).map_err(Failure::other)?;
+        let cwd = std::env::current_dir().map_err(|error| {
+            Failure::other(format!("the current directory is gone ({error}): change to another"))
+        })?;
+        let manifest = Manifest::bundled().map_err(Failure::other)?;
+        let shelf = Shelf::from_env(|name| environment.path(name)).ok_or_else(|| {
+            Failure::other("no place for models: set DUET_MODELS, or HOME to your home directory")
+        })?;
+        let local = local_models(&manifest, &shelf, &environment)?;
+        Ok(Self { home, environment, overrides, config, cwd, shelf, manifest, local, spawner })
+    }
+
+    /// An error where the agent's model would be the bundled one, and it is not there.
+    pub(crate) fn require_agent(&self) -> Result<(), Failure> {
+        match self.config.agent.provider.kind {
+            ProviderKind::Local => self.require(self.manifest.get(AGENT)),
+            ProviderKind::Responses(_) => Ok(()),
+        }
+    }
+
+    /// As [`Services::require_agent`], for the ears and the voice.
+    pub(crate) fn require_voice(&self) -> Result<(), Failure> {
+        match self.config.realtime.service {
+            VoiceService::Local(_) => self.require_local_voice(),
+            VoiceService::Remote(_) => Ok(()),
+        }
+    }
+
+    pub(crate) fn require_local_voice(&self) -> Result<(), Failure> {
+        self.require(self.manifest.set("default").filter(|file| file.id != AGENT))
+    }
+
+    fn require<'a>(&self, files: impl IntoIterator<Item = &'a File>) -> Result<(), Failure> {
+        self.shelf.require(files).map_err(|missing| Failure::Impossible(missing.to_string()))
+    }
+
+    /// Puts the engine together and serves it. Needs a runtime.
+    pub(crate) fn serve(self) -> Served {
+        let Self { home, environment, overrides, config, cwd, local, spawner, .. } = self;
+        let network = Network::new(Trust::System);
+        let reasoning = config.agent.reasoning;
+        let models = ModelClient::new(network.clone(), environment.clone(), reasoning, local);
+        let engine = Arc::new(Engine::new(engine::Services {
+            home: home.path().to_owned(),
+            version: VERSION.to_owned(),
+            models,
+            toolbox: Toolbox::new(Arc::new(spawner)),
+            network,
+            environment: environment.clone(),
+            local_voice: None,
+        }));
+        let server = Arc::new(AppServer {
+            engine: Arc::clone(&engine),
+            version: VERSION.to_owned(),
+            home,
+            overrides,
+            environment,
+            cwd,
+        });
+        let (connections, stop) = (JoinSet::new(), CancellationToken::new());
+        Served { server, engine, voice, connections, stop }
+    }
+}
+
+/// The manifest's name of the agent's model.
+const AGENT: &str = "agent";
+
+fn local_models(
+    manifest: &Manifest,
+    shelf: &Shelf,
+    environment: &Environment,
+) -> Result<inference::Client, Failure> {
+    let agent = manifest
+        .get(AGENT)
+        .ok_or_else(|| Failure::other("the manifest of models names no agent: this is a bug"))?;
+    let runtime_dir = inference::default_runtime_dir().map_err(|error| {
+        Failure::other(format!("no place for the model host's socket: {error}"))
+    })?;
+    let cache = environment
+        .path("XDG_CACHE_HOME")
+        .filter(|path| path.is_absolute())
+        .or_else(|| Some(environment.path("HOME")?.join(".cache")))
+        .unwrap_or_else(|| shelf.dir().to_owned());
+    let options = HostOptions {
+        files: ModelFiles { agent: shelf.path_of(agent), speech: shelf.dir().to_owned() },
+        runtime_dir,
+        cache_dir: cache.join("duet").join("prefixes"),
+        idle_exit: HostOptions::IDLE_EXIT,
+        threads: None,
+    };
+    Ok(inference::Client::new(host_command()?, options))
+}
+
+/// A running engine and the server in front of it.
+pub(crate) struct Served {
+    pub(crate) server: Arc<AppServer>,
+    engine: Arc<Engine>,
+    voice: Arc<OwnVoice>,
+    connections: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+impl Served {
+    /// A client in this process. `source` is what the log calls it.
+    pub(crate) fn connect(&mut self, source: &'static str) -> (Client, Events) {
+        let (ours, theirs) = duplex(DUPLEX_BYTES);
+        let (read, write) = split(theirs);
+        let (server, stop) = (Arc::clone(&self.server), self.stop.clone());
+        self.connections.spawn(async move {
+            if let Err(error) = server.serve(read, write, source, &stop).await {
+                eprintln!("duet: {error}");
+            }
+        });
+        let (read, write) = split(ours);
+        connect(read, write)
+    }
+
+    /// Ends what runs: politely, and after a limit anyhow.
+    pub(crate) async fn shutdown(mut self) {
+        self.engine.shutdown().await;
+        self.voice.shutdown().await;
+        self.stop.cancel();
+        while self.connections.join_next().await.is_some() {}
+    }
+}

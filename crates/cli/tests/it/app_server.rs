@@ -1,0 +1,192 @@
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+
+use serde_json::{Value, json};
+use testkit::{ModelReply, ModelScript};
+
+use crate::lab::Lab;
+
+/// A client on standard input and output.
+struct Client {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Client {
+    fn start(lab: &Lab) -> Self {
+        let mut child = lab
+            .duet()
+            .args(["app-server", "--listen", "stdio://"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdin = child.stdin.take();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut client = Self { child, stdin, stdout };
+        let params = json!({ "clientInfo": { "name": "test", "version": "1" } });
+        let answer = client.call("initialize", params);
+        assert!(answer["userAgent"].as_str().unwrap().starts_with("test/"), "{answer}");
+        client
+    }
+
+    fn send(&mut self, message: &Value) {
+        writeln!(self.stdin.as_mut().unwrap(), "{message}").unwrap();
+    }
+
+    fn next(&mut self) -> Value {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line:?}"))
+    }
+
+    /// The next message is the answer, and it is no error.
+    fn call(&mut self, method: &str, params: Value) -> Value {
+        self.send(&json!({ "id": method, "method": method, "params": params }));
+        let answer = self.next();
+        assert_eq!(answer["id"], method, "{answer}");
+        assert_eq!(answer["error"], Value::Null, "{answer}");
+        answer["result"].clone()
+    }
+
+    /// Notifications up to `method`, which is the last of them.
+    fn until(&mut self, method: &str) -> Vec<Value> {
+        let mut seen = Vec::new();
+        loop {
+            let message = self.next();
+            let found = message["method"] == method;
+            seen.push(message);
+            if found {
+                return seen;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_program_drives_a_turn_over_standard_input_and_output() {
+    let lab = Lab::new();
+    let model = ModelScript::start([
+        ModelReply::tool_call("call_1", "shell", json!({ "command": "cat notes.txt" })),
+        ModelReply::message("Milk."),
+    ]);
+    lab.provider(&model.base_url());
+    let mut client = Client::start(&lab);
+
+    let started = client.call("thread/start", json!({ "cwd": lab.repo() }));
+    let thread = started["thread"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(started["model"], "mock-model");
+    assert_eq!(started["sandbox"]["type"], "workspaceWrite");
+    assert_eq!(client.next()["method"], "thread/started");
+
+    let input = json!([{ "type": "text", "text": "what is there?" }]);
+    let turn = client.call("turn/start", json!({ "threadId": thread, "input": input }));
+    let news = client.until("turn/completed");
+    let methods: Vec<&str> = news.iter().map(|it| it["method"].as_str().unwrap()).collect();
+    assert_eq!(methods[..2], ["thread/status/changed", "turn/started"]);
+    let last = news.last().unwrap();
+    assert_eq!(last["params"]["turn"]["id"], turn["turn"]["id"]);
+    assert_eq!(last["params"]["turn"]["status"], "completed");
+    let items: Vec<&str> = news
+        .iter()
+        .filter(|it| it["method"] == "item/completed")
+        .map(|it| it["params"]["item"]["type"].as_str().unwrap())
+        .collect();
+    assert_eq!(items, ["userMessage", "commandExecution", "agentMessage"]);
+
+    let read = client.call("thread/read", json!({ "threadId": thread, "includeTurns": true }));
+    assert_eq!(read["thread"]["preview"], "what is there?");
+    assert_eq!(read["thread"]["turns"][0]["items"].as_array().unwrap().len(), 3);
+    assert_eq!(read["thread"]["status"]["type"], "idle");
+    assert_eq!(client.call("thread/loaded/list", json!({}))["data"], json!([thread]));
+    model.finish();
+}
+
+#[test]
+fn wishes_that_are_not_met_are_refused_by_name() {
+    let lab = Lab::new();
+    lab.provider("http://127.0.0.1:9/v1");
+    let mut client = Client::start(&lab);
+    let started = client.call("thread/start", json!({ "cwd": lab.repo() }));
+    let thread = started["thread"]["id"].as_str().unwrap().to_owned();
+    client.until("thread/started");
+    let text = json!([{ "type": "text", "text": "hi" }]);
+    for (method, params, code, said) in [
+        ("thread/fork", json!({}), -32601, "thread/fork"),
+        ("thread/start", json!({ "cwd": "/no/such/place" }), -32600, "/no/such/place"),
+        ("thread/start", json!({ "config": { "sandbox_mode": "castle" } }), -32600, "sandbox_mode"),
+        ("turn/start", json!({ "threadId": "none", "input": text }), -32600, "thread not found: none"),
+        ("turn/start", json!({ "threadId": thread, "input": [] }), -32600, "input must not be empty"),
+        (
+            "turn/start",
+            json!({ "threadId": thread, "input": text, "model": "bigger" }),
+            -32600,
+            "turn/start.model is not supported",
+        ),
+        (
+            "turn/start",
+            json!({ "threadId": thread, "input": text, "outputSchema": {} }),
+            -32600,
+            "outputSchema",
+        ),
+        (
+            "turn/start",
+            json!({ "threadId": thread, "input": [{ "type": "image", "url": "x" }] }),
+            -32600,
+            "`text`",
+        ),
+        (
+            "turn/steer",
+            json!({ "threadId": thread, "input": text, "expectedTurnId": "x" }),
+            -32600,
+            "no active turn to steer",
+        ),
+        (
+            "turn/steer",
+            json!({ "threadId": thread, "input": text, "expectedTurnId": "" }),
+            -32600,
+            "expectedTurnId must not be empty",
+        ),
+        (
+            "turn/interrupt",
+            json!({ "threadId": thread, "turnId": "x" }),
+            -32600,
+            "no active turn to interrupt",
+        ),
+        (
+            "thread/realtime/start",
+            json!({ "threadId": thread }),
+            -32600,
+            "thread/realtime/start requires experimentalApi capability",
+        ),
+    ] {
+        client.send(&json!({ "id": 1, "method": method, "params": params }));
+        let answer = client.next();
+        assert_eq!(answer["error"]["code"], code, "{method} {params}: {answer}");
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert!(message.contains(said), "{method} {params}: {message}");
+    }
+}
+
+#[test]
+fn the_end_of_input_is_the_end() {
+    let lab = Lab::new();
+    let mut client = Client::start(&lab);
+    drop(client.stdin.take());
+    assert_eq!(client.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn what_is_configured_is_told_without_secrets() {
+    let lab = Lab::new();
+    lab.provider("http://127.0.0.1:9/v1");
+    let mut client = Client::start(&lab);
+    assert_eq!(client.call("config/read", json!({}))["config"]["model_provider"], "mock");
+    let account = client.call("account/read", json!({}));
+    assert_eq!(account, json!({ "account": { "type": "apiKey" }, "requiresOpenaiAuth": false }));
+    let models = client.call("model/list", json!({}));
+    assert_eq!(models["data"][0]["model"], "mock-model");
+    assert_eq!(models["data"][0]["isDefault"], true);
+    assert_eq!(client.call("skills/list", json!({}))["data"], json!([]));
+}

@@ -1,0 +1,256 @@
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+use testkit::{ModelReply, ModelScript};
+
+use crate::lab::{Lab, Ran};
+
+fn shell(call: &str, command: &str) -> ModelReply {
+    ModelReply::tool_call(call, "shell", json!({ "command": command }))
+}
+
+#[test]
+fn a_task_is_done_in_the_sandbox_and_written_down() {
+    let lab = Lab::new();
+    let model = ModelScript::start([
+        shell("call_1", "cat notes.txt && echo done > made.txt"),
+        ModelReply::message("The notes say: remember the milk."),
+    ]);
+    lab.provider(&model.base_url());
+
+    let ran = lab.run(&["exec", "what do the notes say?"]);
+    ran.expect(0, "The notes say: remember the milk.\n");
+    assert_eq!(fs::read_to_string(lab.repo().join("made.txt")).unwrap(), "done\n");
+    for words in [
+        "provider: mock",
+        "sandbox: workspace-write",
+        "user\nwhat do the notes say?",
+        "exec\ncat notes.txt && echo done > made.txt in ",
+        " succeeded in ",
+        "remember the milk\n",
+        "tokens used\n220\n",
+    ] {
+        assert!(ran.err.contains(words), "{words:?} is not in:\n{}", ran.err);
+    }
+    assert!(!ran.err.contains('\u{1b}'), "colours where nobody looks: {}", ran.err);
+
+    let requests = model.requests();
+    assert_eq!(requests[0].header("authorization"), Some("Bearer key-of-the-mock"));
+    assert_eq!(requests[0].model(), "mock-model");
+    let output = requests[1].tool_output("call_1").unwrap();
+    assert!(output.contains("remember the milk"), "{output}");
+    model.finish();
+
+    let log = lab.rollout();
+    assert_eq!(log[0]["type"], "session_meta");
+    assert_eq!(log[0]["payload"]["source"], "exec");
+    let text: String = log.iter().map(Value::to_string).collect();
+    for words in ["what do the notes say?", "cat notes.txt", "The notes say: remember the milk."] {
+        assert!(text.contains(words), "{words:?} is not in the log:\n{text}");
+    }
+}
+
+#[test]
+fn a_write_outside_fails_and_the_agent_is_told() {
+    let lab = Lab::new();
+    // Neither below the workspace nor a place for temporary files.
+    let outside = Path::new("/var/tmp").join(format!("duet-test-{}", std::process::id()));
+    let model = ModelScript::start([
+        shell("call_1", &format!("echo gotcha > {}", outside.display())),
+        ModelReply::message("It may not be written there."),
+    ]);
+    lab.provider(&model.base_url());
+
+    lab.run(&["exec", "write outside"]).expect(0, "It may not be written there.\n");
+    assert!(!outside.exists());
+    let requests = model.requests();
+    let output = requests[1].tool_output("call_1").unwrap();
+    assert!(output.contains("sandbox"), "{output}");
+    model.finish();
+}
+
+#[test]
+fn a_tool_that_takes_too_long_is_stopped() {
+    let lab = Lab::new();
+    let arguments = json!({ "command": "echo begun; sleep 600", "timeout_seconds": 1 });
+    let model = ModelScript::start([
+        ModelReply::tool_call("call_1", "shell", arguments),
+        ModelReply::message("It took too long."),
+    ]);
+    lab.provider(&model.base_url());
+
+    lab.run(&["exec", "wait"]).expect(0, "It took too long.\n");
+    let requests = model.requests();
+    let output = requests[1].tool_output("call_1").unwrap();
+    assert!(output.contains("begun"), "{output}");
+    model.finish();
+}
+
+#[test]
+fn programs_read_events() {
+    let lab = Lab::new();
+    let model = ModelScript::start([shell("call_1", "exit 3"), ModelReply::message("Done.")]);
+    lab.provider(&model.base_url());
+
+    let ran = lab.run(&["exec", "--json", "fail"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let events: Vec<Value> =
+        ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let types: Vec<&str> = events.iter().map(|it| it["type"].as_str().unwrap()).collect();
+    assert_eq!(
+        types,
+        [
+            "thread.started",
+            "turn.started",
+            "item.started",
+            "item.completed",
+            "item.completed",
+            "turn.completed"
+        ]
+    );
+    assert_eq!(events[3]["item"]["exit_code"], 3);
+    assert_eq!(events[3]["item"]["status"], "failed");
+    assert_eq!(events[4]["item"]["text"], "Done.");
+    assert_eq!(events[5]["usage"]["input_tokens"], 200);
+    model.finish();
+}
+
+#[test]
+fn the_prompt_comes_from_standard_input_and_the_answer_goes_to_a_file() {
+    let lab = Lab::new();
+    let model = ModelScript::start([ModelReply::message("Hello.")]);
+    lab.provider(&model.base_url());
+
+    let mut child = lab
+        .duet()
+        .args(["exec", "-", "-o", "answer.txt", "--model", "other-model"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"say hello\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "Hello.\n");
+    assert_eq!(fs::read_to_string(lab.repo().join("answer.txt")).unwrap(), "Hello.");
+    let requests = model.requests();
+    assert_eq!(requests[0].model(), "other-model");
+    let words = requests[0].messages("user").join("\n");
+    assert!(words.contains("say hello"), "{words}");
+    model.finish();
+}
+
+#[test]
+fn an_ephemeral_session_leaves_nothing() {
+    let lab = Lab::new();
+    let model = ModelScript::start([ModelReply::message("Hello.")]);
+    lab.provider(&model.base_url());
+    lab.run(&["exec", "--ephemeral", "hi"]).expect(0, "Hello.\n");
+    assert!(!lab.home().join("sessions").exists());
+}
+
+#[test]
+fn a_read_only_sandbox_writes_nothing() {
+    let lab = Lab::new();
+    let model =
+        ModelScript::start([shell("call_1", "echo x > made.txt"), ModelReply::message("No.")]);
+    lab.provider(&model.base_url());
+    lab.run(&["exec", "--sandbox", "read-only", "write"]).expect(0, "No.\n");
+    assert!(!lab.repo().join("made.txt").exists());
+}
+
+#[test]
+fn a_directory_that_is_missing_is_named() {
+    let lab = Lab::new();
+    lab.run(&["exec", "--cd", "no/such/place", "hi"]).expect_failure(2, &["no/such/place", "--cd"]);
+    lab.run(&["exec", "--cd", "notes.txt", "hi"]).expect_failure(2, &["notes.txt", "a file"]);
+}
+
+#[test]
+fn an_empty_prompt_is_refused() {
+    let lab = Lab::new();
+    lab.run(&["exec", "  "]).expect_failure(2, &["the prompt is empty"]);
+    lab.run(&["exec"]).expect_failure(2, &["the prompt is empty"]);
+}
+
+#[test]
+fn a_server_that_refuses_is_named_with_its_reason() {
+    let lab = Lab::new();
+    let body = json!({ "error": { "message": "Incorrect API key provided", "code": "invalid" } });
+    let model = ModelScript::start([ModelReply::error(401, body)]);
+    lab.provider(&model.base_url());
+    let ran = lab.run(&["exec", "hi"]);
+    ran.expect_failure(1, &["Mock", "MOCK_KEY"]);
+    assert_eq!(ran.out, "");
+}
+
+#[test]
+fn a_missing_key_is_named() {
+    let lab = Lab::new();
+    lab.provider("http://127.0.0.1:9/v1");
+    let ran = Ran::of(lab.duet().args(["exec", "hi"]).env_remove("MOCK_KEY"));
+    ran.expect_failure(1, &["MOCK_KEY"]);
+}
+
+#[test]
+fn a_server_that_is_not_there_is_named() {
+    let lab = Lab::new();
+    // Port 9 of this machine: nobody listens.
+    lab.provider("http://127.0.0.1:9/v1");
+    lab.run(&["exec", "hi"]).expect_failure(1, &["Mock", "127.0.0.1:9"]);
+}
+
+#[test]
+fn missing_models_are_no_failure_of_the_program() {
+    let lab = Lab::new();
+    lab.run(&["exec", "hi"]).expect_failure(3, &["duet models fetch"]);
+}
+
+#[test]
+fn a_mistake_in_the_configuration_is_found_at_its_line() {
+    let lab = Lab::new();
+    lab.config("model = \"m\"\nsandbox_mode = \"castle\"\n");
+    lab.run(&["exec", "hi"]).expect_failure(1, &["config.toml:2", "sandbox_mode"]);
+}
+
+#[test]
+fn ctrl_c_and_sigterm_end_it_with_their_codes() {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let lab = Lab::new();
+        let model = ModelScript::start([ModelReply::hang()]);
+        lab.provider(&model.base_url());
+        let child = lab
+            .duet()
+            .args(["exec", "--json", "hi"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(model.wait_for_requests(1));
+        let kill = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status();
+        assert!(kill.unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        let out = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(code), "SIG{signal}: {out}");
+        assert!(out.trim_end().ends_with(r#""error":{"message":"interrupted"}}"#), "{out}");
+    }
+}
+
+#[test]
+fn help_teaches_and_the_version_is_plain() {
+    let lab = Lab::new();
+    let help = lab.run(&["exec", "--help"]);
+    assert_eq!(help.code, Some(0));
+    assert!(help.out.contains("Examples:\n  duet exec "), "{}", help.out);
+    assert!(!help.out.contains("experimental-json"), "{}", help.out);
+    let help = lab.run(&["--help"]);
+    for hidden in ["spawner", "model-host"] {
+        assert!(!help.out.contains(hidden), "{}", help.out);
+    }
+    lab.run(&["--version"]).expect(0, "duet 0.0.0\n");
+    assert_eq!(lab.run(&["sing"]).code, Some(2));
+}

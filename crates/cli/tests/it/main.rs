@@ -1,0 +1,6 @@
+//! The real program, from its arguments to its exit code.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod app_server;
+mod exec;
+mod lab;
