@@ -1,6 +1,6 @@
 //! Who we are to a service: where its key comes from, and the headers that say so.
 //!
-//! Invariant: a key leaves this crate only inside [`Headers`], which do not print it.
+//! Invariant: a key leaves this crate only inside [`Headers`] and [`Secret`], which do not print it.
 
 use config::{Endpoint, Environment, KeySource, Secret};
 use transport::{Headers, InvalidHeader};
@@ -9,6 +9,13 @@ use transport::{Headers, InvalidHeader};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credential {
     key: Secret,
+}
+
+impl Credential {
+    /// For handshakes that take their headers as pairs.
+    pub fn key(&self) -> &Secret {
+        &self.key
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -74,11 +74,7 @@ impl fmt::Display for Refusal {
 }
 
 /// The URL of one resource of an API: `path` behind the base's own, `query` behind the base's.
-pub fn join_url(
-    base: &str,
-    path: &str,
-    query: &[(String, String)],
-) -> Result<String, HttpError> {
+pub fn join_url(base: &str, path: &str, query: &[(String, String)]) -> Result<String, HttpError> {
     let mut url = parse_url(base)?;
     url.set_path(&format!("{}/{path}", url.path().trim_end_matches('/')));
     if !query.is_empty() {

@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::error::CapacityError;
+use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
@@ -192,10 +192,11 @@ impl WebSocketWriter {
     pub async fn close(&mut self, code: u16, reason: &str) -> Result<(), WebSocketError> {
         let reason = &reason[..reason.floor_char_boundary(REASON_BYTES)];
         let frame = CloseFrame { code: CloseCode::from(code), reason: reason.into() };
-        match self.sink.send(Message::Close(Some(frame))).await {
+        let sent = self.sink.send(Message::Close(Some(frame))).await;
+        match sent.map_err(|error| broken(&self.url, error)) {
             // The peer was first: that is what we wanted.
-            Ok(()) | Err(Error::ConnectionClosed | Error::AlreadyClosed) => Ok(()),
-            Err(error) => Err(broken(&self.url, error)),
+            Ok(()) | Err(WebSocketError::Closed { .. }) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 }
@@ -304,7 +305,9 @@ fn broken(url: &str, error: Error) -> WebSocketError {
         Error::Capacity(CapacityError::MessageTooLong { .. }) => {
             WebSocketError::TooLarge { url, limit: MESSAGE_BYTES }
         }
-        Error::ConnectionClosed | Error::AlreadyClosed => WebSocketError::Closed { url },
+        Error::ConnectionClosed
+        | Error::AlreadyClosed
+        | Error::Protocol(ProtocolError::SendAfterClosing) => WebSocketError::Closed { url },
         error => WebSocketError::Broken { url, reason: describe(&error) },
     }
 }
