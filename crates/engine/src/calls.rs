@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use agent_turn::{Epoch, Input as TurnInput};
-use protocol::{RepositoryFacts, TurnId};
-use thread::Surroundings;
+use model_client::ModelStream;
+use protocol::{ModelError, ModelErrorKind, ModelEvent, RepositoryFacts, TurnId};
+use thread::{Input, Surroundings};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tools::{RunningTool, Style, ToolEvent};
@@ -14,9 +15,10 @@ use crate::surroundings;
 /// What tasks report to the driver.
 #[derive(Debug)]
 pub(crate) enum News {
-    Turn {
-        turn: TurnId,
-        news: TurnInput,
+    Thread(Box<Input>),
+    /// For people.
+    Warning {
+        message: String,
     },
     /// The surroundings of `turn` were read.
     Prepared {
@@ -35,7 +37,8 @@ pub(crate) struct Reporter {
 impl Reporter {
     /// Waits while the thread is busy. Nobody is left to tell when it is gone.
     pub(crate) async fn tell(&self, news: TurnInput) {
-        drop(self.inbox.send(News::Turn { turn: self.turn.clone(), news }).await);
+        let news = Input::Turn { turn: self.turn.clone(), news };
+        drop(self.inbox.send(News::Thread(Box::new(news))).await);
     }
 }
 
@@ -46,6 +49,51 @@ pub(crate) async fn prepare(home: PathBuf, cwd: PathBuf, style: Style, reporter:
     let Reporter { turn, inbox } = reporter;
     // Nobody is left to tell when the thread is gone.
     drop(inbox.send(News::Prepared { turn, read }).await);
+}
+
+/// Calls the model until its last word, or until `stop`.
+pub(crate) async fn call_model(
+    mut stream: ModelStream,
+    epoch: Epoch,
+    stop: CancellationToken,
+    reporter: Reporter,
+) {
+    let mut last = Last::No;
+    loop {
+        let event = tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            event = stream.next() => event,
+        };
+        let news = match event {
+            Some(Ok(event)) => {
+                if matches!(event, ModelEvent::Completed { .. }) {
+                    last = Last::Yes;
+                }
+                TurnInput::Model { epoch, event }
+            }
+            Some(Err(error)) => {
+                last = Last::Yes;
+                TurnInput::ModelFailed { epoch, error }
+            }
+            None if last == Last::Yes => return,
+            // Streams promise a last word. Should one break it, the turn must not wait for ever.
+            None => {
+                last = Last::Yes;
+                let kind = ModelErrorKind::Transient { after: None };
+                let message = "the model's answer stopped before its end".to_owned();
+                TurnInput::ModelFailed { epoch, error: ModelError { kind, message } }
+            }
+        };
+        reporter.tell(news).await;
+    }
+}
+
+/// Whether the model has said its last word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    Yes,
+    No,
 }
 
 /// Runs a tool until it has finished, also after `stop`: then it finishes early.

@@ -1,16 +1,21 @@
 //! Drives one thread: takes the next input, feeds the machine, carries its outputs out in
 //! order. The only place where a thread meets tokio; it decides nothing about the domain.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use agent_turn::{Epoch, Input as TurnInput};
+use config::{Provider, ProviderKind};
 use protocol::{
     EventBody, ItemBody, ItemStatus, ModelError, ModelErrorKind, ModelRequest, RepositoryFacts,
-    ThreadSettings, ToolCall, ToolItem, TurnId, Usage,
+    ThreadId, ThreadSettings, ToolCall, ToolItem, TurnId, Usage,
 };
+use realtime_client::{Outbox, OutboxFull};
+use realtime_session::{LinkEpoch, LinkNews};
 use rollout::{Meta, Store, TurnContext};
-use thread::{Input, ModelSize, Output, RequestId};
+use stdx::never;
+use thread::{ConversationId, Input, ModelSize, Output, RequestId};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -23,22 +28,29 @@ use crate::clock::Clock;
 use crate::handle::{Command, Reply, Thread};
 use crate::journal::{Journal, Trouble};
 use crate::log::EventLog;
+use crate::realtime::{self, Line, RealtimeStart};
 
 /// News of tasks that wait for the thread. A model or a tool that is further ahead waits.
 const NEWS: usize = 256;
+
+/// How long links may take to end.
+const GOODBYE: Duration = Duration::from_secs(3);
 
 pub(crate) struct Setup {
     pub(crate) services: Arc<Services>,
     pub(crate) store: Arc<Store>,
     pub(crate) thread: Thread,
+    pub(crate) provider: Provider,
     pub(crate) originator: String,
     pub(crate) source: String,
-    pub(crate) microphone: watch::Sender<Option<mpsc::Sender<Vec<i16>>>>,
+    pub(crate) microphone: watch::Sender<Option<Outbox>>,
 }
 
 pub(crate) struct Driver {
+    id: ThreadId,
     machine: thread::Thread,
     size: ModelSize,
+    provider: Provider,
     settings: Arc<ThreadSettings>,
     services: Arc<Services>,
     clock: Clock,
@@ -51,9 +63,14 @@ pub(crate) struct Driver {
     tasks: JoinSet<()>,
     jobs: HashMap<Id, Job>,
     stops: HashMap<(TurnId, Epoch), CancellationToken>,
+    /// Conversations that are open; two while one replaces the other.
+    lines: HashMap<ConversationId, Line>,
+    epochs: HashMap<ConversationId, LinkEpoch>,
+    /// What carrying out has found, for when it is done.
+    owed: VecDeque<Input>,
     to_inbox: mpsc::Sender<News>,
     inbox: mpsc::Receiver<News>,
-    microphone: watch::Sender<Option<mpsc::Sender<Vec<i16>>>>,
+    microphone: watch::Sender<Option<Outbox>>,
 }
 
 /// What a task does, to answer for it if it breaks.
@@ -62,11 +79,12 @@ enum Job {
     Prepare(TurnId),
     Model(TurnId, Epoch),
     Tool(TurnId, Epoch, ToolCall),
+    Link(ConversationId, LinkEpoch),
 }
 
 impl Driver {
     pub(crate) fn new(setup: Setup) -> Self {
-        let Setup { services, store, thread, originator, source, microphone } = setup;
+        let Setup { services, store, thread, provider, originator, source, microphone } = setup;
         let Thread { id, settings, commands: _, log, microphone: _ } = thread;
         let meta = Meta {
             thread: id.clone(),
@@ -79,19 +97,21 @@ impl Driver {
             branch: None,
         };
         let journal = if settings.ephemeral { Journal::off() } else { Journal::new(store, meta) };
-        let size = ModelSize::Full;
+        let size = size(&provider);
         let (to_inbox, inbox) = mpsc::channel(NEWS);
         let machine = thread::Thread::new(thread::Setup {
-            thread: id,
+            thread: id.clone(),
             settings: ThreadSettings::clone(&settings),
             model: size,
             history: Vec::new(),
             usage: Usage::default(),
-            next_turn: turn_id(),
+            turns: [turn_id(), turn_id()],
         });
         Self {
+            id,
             machine,
             size,
+            provider,
             settings,
             services,
             clock: Clock::start(),
@@ -103,6 +123,9 @@ impl Driver {
             tasks: JoinSet::new(),
             jobs: HashMap::new(),
             stops: HashMap::new(),
+            lines: HashMap::new(),
+            epochs: HashMap::new(),
+            owed: VecDeque::new(),
             to_inbox,
             inbox,
             microphone,
@@ -132,6 +155,9 @@ impl Driver {
                 }
             }
         }
+        // Tools have let go and models are cancelled; links say goodbye.
+        let goodbye = async { while self.tasks.join_next().await.is_some() {} };
+        drop(tokio::time::timeout(GOODBYE, goodbye).await);
         let trouble = self.journal.sync().await;
         self.warn(trouble).await;
         self.log.close();
@@ -151,10 +177,10 @@ impl Driver {
             Some(Command::Interrupt { expected, reply }) => {
                 Input::Interrupt { request: self.request(reply), expected }
             }
-            Some(Command::StartRealtime { start: _, reply }) => {
-                // The other end waits only to know that we are here.
-                drop(reply.send(()));
-                return None;
+            Some(Command::StartRealtime { start, reply }) => {
+                // Who asked may have gone; the conversation is opened all the same.
+                reply.send(()).unwrap_or_default();
+                self.open_line(*start)
             }
             Some(Command::StopRealtime { reply }) => {
                 Input::StopConversation { request: self.request(reply) }
@@ -179,14 +205,15 @@ impl Driver {
 
     async fn on_news(&mut self, news: News) {
         let input = match news {
-            News::Turn { turn, news } => Input::Turn { turn, news },
+            News::Thread(input) => *input,
+            News::Warning { message } => return self.warn(Some(message)).await,
             News::Prepared { turn, read } => {
                 let surroundings = read.map(|(facts, surroundings)| {
                     self.journal.on_branch(facts.branch.as_deref());
                     self.facts = Arc::new(facts);
                     surroundings
                 });
-                Input::Prepared { turn, next_turn: turn_id(), surroundings }
+                Input::Prepared { turn, name: turn_id(), surroundings }
             }
         };
         self.feed(input).await;
@@ -204,6 +231,12 @@ impl Driver {
         let outputs: Vec<Output> = self.machine.handle(input, self.clock.now()).collect();
         for output in outputs {
             self.carry_out(output).await;
+        }
+        while let Some(input) = self.owed.pop_front() {
+            let outputs: Vec<Output> = self.machine.handle(input, self.clock.now()).collect();
+            for output in outputs {
+                self.carry_out(output).await;
+            }
         }
     }
 
@@ -251,12 +284,93 @@ impl Driver {
                 }
                 None
             }
-            Output::Connect { .. }
-            | Output::Send { .. }
-            | Output::Ping { .. }
-            | Output::Disconnect { .. } => None,
+            Output::Connect { conversation, epoch } => {
+                self.connect(conversation, epoch);
+                None
+            }
+            Output::Send { conversation, command } => {
+                let sent = self.lines.get(&conversation).map(|line| line.outbox.send(command));
+                self.on_sent(conversation, sent);
+                None
+            }
+            Output::Ping { conversation } => {
+                let sent = self.lines.get(&conversation).map(|line| line.outbox.ping());
+                self.on_sent(conversation, sent);
+                None
+            }
+            Output::Disconnect { conversation } => {
+                self.hang_up(&conversation);
+                None
+            }
         };
         self.warn(trouble).await;
+    }
+
+    // Conversations.
+
+    fn open_line(&mut self, start: RealtimeStart) -> Input {
+        let conversation = ConversationId(Uuid::now_v7().to_string());
+        let start = RealtimeStart {
+            session_id: start.session_id.or_else(|| Some(self.id.to_string())),
+            ..start
+        };
+        let opening = realtime::opening(conversation.clone(), &start, self.workspace());
+        self.lines.insert(conversation, Line::new(start));
+        Input::StartConversation(opening)
+    }
+
+    /// Where the thread works, as far as it is known without looking.
+    fn workspace(&self) -> Vec<String> {
+        let cwd = &self.settings.cwd;
+        let mut lines = vec![format!("Current working directory: {}", cwd.display())];
+        if let Some(name) = cwd.file_name() {
+            lines.push(format!("Working directory name: {}", name.display()));
+        }
+        if let Some(branch) = &self.facts.branch {
+            lines.push(format!("Git branch: {branch}"));
+        }
+        lines
+    }
+
+    fn connect(&mut self, conversation: ConversationId, epoch: LinkEpoch) {
+        let Some(line) = self.lines.get(&conversation) else {
+            never!("connected a conversation that was not opened");
+            return;
+        };
+        let call = realtime::Call {
+            conversation: conversation.clone(),
+            epoch,
+            start: line.start.clone(),
+            outbox: line.outbox.clone(),
+            hang_up: line.hang_up.clone(),
+            network: self.services.network.clone(),
+            environment: self.services.environment.clone(),
+            local_voice: self.services.local_voice.clone(),
+            inbox: self.to_inbox.clone(),
+        };
+        self.microphone.send_replace(Some(line.outbox.clone()));
+        self.epochs.insert(conversation.clone(), epoch);
+        self.spawn(Job::Link(conversation, epoch), call.run());
+    }
+
+    /// A link that takes nothing any more is dead.
+    fn on_sent(&mut self, conversation: ConversationId, sent: Option<Result<(), OutboxFull>>) {
+        if let Some(Err(full)) = sent
+            && let Some(epoch) = self.epochs.get(&conversation)
+        {
+            let news = LinkNews::Down { error: Some(full.to_string()) };
+            self.owed.push_back(Input::Link { conversation, epoch: *epoch, news });
+        }
+    }
+
+    fn hang_up(&mut self, conversation: &ConversationId) {
+        self.epochs.remove(conversation);
+        if let Some(line) = self.lines.remove(conversation) {
+            line.hang_up.cancel();
+        }
+        if self.lines.is_empty() {
+            self.microphone.send_replace(None);
+        }
     }
 
     async fn event(&mut self, body: EventBody) {
@@ -296,11 +410,11 @@ impl Driver {
         self.spawn(Job::Prepare(turn), calls::prepare(home, cwd, style(self.size), reporter));
     }
 
-    fn call_model(&mut self, turn: TurnId, epoch: Epoch, _request: ModelRequest) {
+    fn call_model(&mut self, turn: TurnId, epoch: Epoch, request: ModelRequest) {
+        let stream = self.services.models.stream(&self.provider, &self.settings.model, request);
         let reporter = self.reporter(turn.clone());
-        self.spawn(Job::Model(turn, epoch), async move {
-            reporter.tell(model_failed(epoch, "no model".to_owned())).await;
-        });
+        let stop = self.stop(&turn, epoch);
+        self.spawn(Job::Model(turn, epoch), calls::call_model(stream, epoch, stop, reporter));
     }
 
     fn run_tool(&mut self, turn: TurnId, run: Epoch, call: ToolCall) {
@@ -340,7 +454,7 @@ impl Driver {
         let answer = match job {
             Job::Prepare(turn) => broken.map(|error| Input::Prepared {
                 turn,
-                next_turn: turn_id(),
+                name: turn_id(),
                 surroundings: Err(format!("cannot look at the workspace: {error}")),
             }),
             Job::Model(turn, epoch) => {
@@ -351,10 +465,22 @@ impl Driver {
                 self.stops.remove(&(turn.clone(), run));
                 broken.map(|error| Input::Turn { turn, news: tool_failed(run, call, error) })
             }
+            Job::Link(conversation, epoch) => broken.map(|error| {
+                let error = Some(format!("the realtime link broke: {error}"));
+                Input::Link { conversation, epoch, news: LinkNews::Down { error } }
+            }),
         };
         if let Some(input) = answer {
             self.feed(input).await;
         }
+    }
+}
+
+/// What the provider's model can take.
+fn size(provider: &Provider) -> ModelSize {
+    match provider.kind {
+        ProviderKind::Local => ModelSize::Small,
+        ProviderKind::Responses(_) => ModelSize::Full,
     }
 }
 

@@ -1,10 +1,11 @@
 //! What the rest of the program holds of a thread.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use agent_turn::UserInput;
 use protocol::{ItemId, ThreadId, ThreadSettings, TurnId};
-use std::time::Duration;
+use realtime_client::Outbox;
 use thread::Refusal;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -24,7 +25,7 @@ pub struct Thread {
     pub(crate) log: Arc<EventLog>,
     /// The microphone's way past the thread's decisions: the link of the conversation that
     /// runs, if one does.
-    pub(crate) microphone: watch::Receiver<Option<mpsc::Sender<Vec<i16>>>>,
+    pub(crate) microphone: watch::Receiver<Option<Outbox>>,
 }
 
 /// Why a thread did not take a request.
@@ -126,8 +127,8 @@ impl Thread {
     /// Sound of the microphone: 24 kHz, mono. It does not pass the thread's inbox. Waits when
     /// the link is more than a few seconds behind.
     pub async fn append_audio(&self, pcm: Vec<i16>) -> Result<(), Refused> {
-        let link = self.microphone.borrow().clone().ok_or(Refused::NoConversation)?;
-        link.send(pcm).await.map_err(|_| Refused::NoConversation)
+        let outbox = self.microphone.borrow().clone().ok_or(Refused::NoConversation)?;
+        outbox.feed_sound(pcm).await.map_err(|_| Refused::NoConversation)
     }
 
     /// Text for the voice model. Asks for no reply.

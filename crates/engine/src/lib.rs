@@ -39,16 +39,19 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use config::{Environment, Provider};
+use model_client::ModelClient;
 use protocol::{ThreadId, ThreadSettings};
 use rollout::{Session, Store, Summary};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tools::Toolbox;
+use transport::Network;
 use uuid::Uuid;
 
 pub use crate::handle::{Refused, Thread};
 pub use crate::log::Cursor;
-pub use crate::realtime::RealtimeStart;
+pub use crate::realtime::{Addressing, LocalAddress, LocalVoiceServer, RealtimeStart};
 
 use crate::driver::Driver;
 use crate::handle::COMMANDS;
@@ -64,13 +67,21 @@ pub struct Services {
     pub home: PathBuf,
     /// Our version, for logs.
     pub version: String,
+    pub models: ModelClient,
     pub toolbox: Toolbox,
+    /// For links to realtime services; their keys are looked up in `environment`.
+    pub network: Network,
+    pub environment: Environment,
+    /// Our own realtime server; without it, conversations need a remote service.
+    pub local_voice: Option<Arc<dyn LocalVoiceServer>>,
 }
 
 /// What a thread is started with.
 #[derive(Debug, Clone)]
 pub struct ThreadStart {
     pub settings: ThreadSettings,
+    /// Who runs the agent's model; `settings` names it.
+    pub provider: Provider,
     /// The program that asks, for the log: a client's name.
     pub originator: String,
     /// What kind of client it is: `exec`, `talk`, `appServer`.
@@ -113,7 +124,7 @@ impl Engine {
     ///
     /// Must be called on a tokio runtime.
     pub fn start_thread(&self, start: ThreadStart) -> Result<Thread, StartError> {
-        let ThreadStart { settings, originator, source } = start;
+        let ThreadStart { settings, provider, originator, source } = start;
         if !settings.cwd.is_absolute() {
             return Err(StartError::RelativeDirectory(settings.cwd));
         }
@@ -141,6 +152,7 @@ impl Engine {
             services: Arc::clone(&self.services),
             store: Arc::clone(&self.store),
             thread: handle.clone(),
+            provider,
             originator,
             source,
             microphone,
@@ -153,6 +165,16 @@ impl Engine {
     /// A thread that runs in this process.
     pub fn thread(&self, id: &ThreadId) -> Option<Thread> {
         self.threads().handles.get(id).filter(|thread| !thread.commands.is_closed()).cloned()
+    }
+
+    /// The threads that run in this process, oldest first.
+    pub fn loaded(&self) -> Vec<ThreadId> {
+        let threads = self.threads();
+        let running = threads.handles.values().filter(|it| !it.commands.is_closed());
+        let mut ids: Vec<ThreadId> = running.map(|it| it.id.clone()).collect();
+        // Ids begin with their time.
+        ids.sort();
+        ids
     }
 
     /// The newest threads of this home. Blocks: it reads files.

@@ -56,9 +56,7 @@ pub enum HeadlessError {
     Refused { message: String },
     #[error(transparent)]
     Call(CallError),
-    #[error(
-        "the agent's engine ended before the answer: run the command again with RUST_LOG=debug"
-    )]
+    #[error("the agent's engine ended before the answer was complete: run the command again")]
     ServerGone,
     #[error(transparent)]
     Question(#[from] WavError),

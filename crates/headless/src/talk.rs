@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use app_server_client::{CallError, Client};
+use app_server_client::Client;
 use app_server_protocol::{
     AudioChunk, Capabilities, OutputModality, RealtimeAppendAudioParams, RealtimeStartParams,
     RealtimeStopParams, RealtimeTransport, STAGES_EXTENSION, ServerNotification, SpeakerName,
@@ -22,7 +22,7 @@ use serde_json::Value;
 use stdx::Time;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::console::Console;
 use crate::deeds::Deeds;
@@ -41,6 +41,9 @@ const FRAME_SAMPLES: usize = DUET_HZ as usize / 50;
 
 /// How long the conversation may take to say goodbye. The answer is safe by then.
 const GOODBYE: Duration = Duration::from_secs(2);
+
+/// How long the reason of an ended conversation may take to arrive.
+const LAST_NEWS: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub struct TalkArgs {
@@ -395,11 +398,12 @@ async fn feed(
     let append = async |pcm: &[i16]| {
         let audio = AudioChunk::new(pcm, DUET_HZ, None);
         let params = RealtimeAppendAudioParams { thread_id: thread_id.clone(), audio };
-        match client.call::<methods::RealtimeAppendAudio>(&params).await {
-            // The listening half says more about why.
-            Ok(_) | Err(CallError::Closed { .. }) => Ok(()),
-            Err(error @ (CallError::Refused { .. } | CallError::Unreadable { .. })) => Err(error),
+        let appended = client.call::<methods::RealtimeAppendAudio>(&params).await;
+        if appended.is_err() {
+            // The conversation has just ended: its own news says why, if we let it.
+            sleep(LAST_NEWS).await;
         }
+        appended
     };
     while let Some(frame) = question.next_frame().map_err(|error: WavError| error)? {
         clock.tick().await;
@@ -432,7 +436,7 @@ impl Clock {
 
     async fn until(&self, deadline: Option<Time>) {
         match deadline {
-            Some(at) => tokio::time::sleep(at - self.now()).await,
+            Some(at) => sleep(at - self.now()).await,
             None => std::future::pending().await,
         }
     }
