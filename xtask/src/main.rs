@@ -1,6 +1,7 @@
 //! Repository chores that `cargo` has no command for.
 
 mod agent_eval;
+mod bench;
 mod demo_runs;
 mod deny;
 mod graph;
@@ -31,6 +32,8 @@ enum Task {
     AgentEval(agent_eval::Arguments),
     /// Run the demo many times and record the result in docs/demo-runs.md
     DemoRuns(demo_runs::Arguments),
+    /// Measure size, start-up, memory, latency and speech; JSON on stdout, a table on stderr
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Task::Test(arguments) => test::run(&arguments),
         Task::AgentEval(arguments) => agent_eval::run_all(&arguments),
         Task::DemoRuns(arguments) => demo_runs::record(&arguments),
+        Task::Bench(arguments) => bench::measure(&arguments),
     };
     // Not by returning the error: that would print a backtrace where one line is meant.
     match done {
