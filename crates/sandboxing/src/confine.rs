@@ -152,7 +152,7 @@ fn forbid_syscalls(network: Network, truncation: Truncation) -> Result<(), Confi
     // Input faked into somebody's terminal is executed by its shell.
     denied.insert(
         libc::SYS_ioctl,
-        vec![when(1, SeccompCmpOp::Eq, libc::TIOCSTI)?, when(1, SeccompCmpOp::Eq, TIOCLINUX)?],
+        vec![when(1, SeccompCmpOp::Eq, TIOCSTI)?, when(1, SeccompCmpOp::Eq, TIOCLINUX)?],
     );
     // Not a door by itself, but a user namespace opens much of the kernel to an ordinary user.
     let new_user = libc::CLONE_NEWUSER as u64;
@@ -233,7 +233,11 @@ const DENIED: &[libc::c_long] = &[
     libc::SYS_vhangup,
 ];
 
-/// `linux/tiocl.h`: selection and pasting on a virtual console. Not in libc for every target.
+/// `asm-generic/ioctls.h`: as if it had been typed. libc has it with a type that depends on the
+/// target.
+const TIOCSTI: u64 = 0x5412;
+
+/// The same header: selection and pasting on a virtual console.
 const TIOCLINUX: u64 = 0x541C;
 
 type Rules = BTreeMap<libc::c_long, Vec<SeccompRule>>;

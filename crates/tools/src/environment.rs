@@ -131,4 +131,37 @@ mod tests {
         let names: Vec<&str> = environment.0.iter().filter_map(|(name, _)| name.to_str()).collect();
         assert_eq!(names, ["PATH", "KEYBOARD", "TOKENIZERS_PARALLELISM"]);
     }
+
+    fn value<'a>(variables: &'a [(OsString, OsString)], name: &str) -> Option<&'a str> {
+        let mut found = variables.iter().filter(|(other, _)| other == name);
+        let value = found.next().and_then(|(_, value)| value.to_str());
+        assert_eq!(found.next(), None, "{name} is there twice");
+        value
+    }
+
+    #[test]
+    fn builds_go_where_they_can_be_written() {
+        let environment =
+            Environment::of(&[("CARGO_TARGET_DIR", "/home/a/target"), ("TMPDIR", "/var/x")]);
+        let confined = |root: &str| Confinement {
+            writes: Writes::Only(vec![root.into()]),
+            network: Network::Closed,
+        };
+        let scratch = Some(Path::new("/tmp/s"));
+        let variables = environment.for_command(&confined("/home/a/project"), None, scratch);
+        assert_eq!(value(&variables, "CARGO_TARGET_DIR"), None);
+        assert_eq!(value(&variables, "GOCACHE"), Some("/tmp/s/go-build"));
+        assert_eq!(value(&variables, "TMPDIR"), Some("/var/x"));
+        assert_eq!(value(&variables, "CARGO_NET_OFFLINE"), Some("true"));
+        let variables = environment.for_command(&confined("/home/a"), None, scratch);
+        assert_eq!(value(&variables, "CARGO_TARGET_DIR"), Some("/home/a/target"));
+        let private = Some(Path::new("/tmp/p"));
+        let variables = environment.for_command(&confined("/tmp/p"), private, scratch);
+        assert_eq!(value(&variables, "CARGO_TARGET_DIR"), Some("/tmp/p/target"));
+        assert_eq!(value(&variables, "TMPDIR"), Some("/tmp/p"));
+        let variables = environment.for_command(&Confinement::NONE, None, scratch);
+        assert_eq!(value(&variables, "CARGO_TARGET_DIR"), Some("/home/a/target"));
+        assert_eq!(value(&variables, "CARGO_NET_OFFLINE"), None);
+        assert_eq!(value(&variables, "GOCACHE"), None);
+    }
 }

@@ -50,11 +50,33 @@ fn spec(style: Style, _facts: &RepositoryFacts) -> Option<ToolSpec> {
 }
 
 fn start(job: Job, arguments: &Arguments) -> Result<RunningTool, BadArguments> {
-    let text = arguments.text("input")?.to_owned();
+    Ok(applying(job, arguments.text("input")?.to_owned()))
+}
+
+/// A script that is nothing but a call of `apply_patch` as if it were a program, which is how some
+/// models were taught to use it: the patch in it.
+pub(super) fn in_script(script: &str) -> Option<&str> {
+    const BEGIN: &str = "*** Begin Patch";
+    const END: &str = "*** End Patch";
+    let (before, rest) = script.split_once(BEGIN)?;
+    let (_, after) = rest.rsplit_once(END)?;
+    let patch = &script[before.len()..script.len() - after.len()];
+    // A here-document or a quoted argument, and what closes it.
+    let opening = before.trim().strip_prefix("apply_patch")?;
+    let quiet = |text: &str| {
+        let mark = |c: char| c.is_alphanumeric() || " \t\r\n<-_'\"".contains(c);
+        text.chars().all(mark)
+    };
+    let separated = opening.is_empty() || opening.starts_with([' ', '\t', '\n', '<', '\'', '"']);
+    (separated && quiet(opening) && quiet(after) && after.split_whitespace().count() <= 1)
+        .then_some(patch)
+}
+
+pub(super) fn applying(job: Job, text: String) -> RunningTool {
     let call = job.call.call.clone();
     let planned = Patch::parse(&text).map(|patch| planned(&patch)).unwrap_or_default();
     let started = item(&call, planned.clone(), ItemStatus::InProgress, "");
-    Ok(RunningTool::new(started, move |_ports| async move {
+    RunningTool::new(started, move |_ports| async move {
         let done = tokio::task::spawn_blocking(move || carry_out(&job, &text)).await;
         let done = done.unwrap_or_else(|_| Err("The tool failed.".to_owned()));
         match done {
@@ -70,7 +92,7 @@ fn start(job: Job, arguments: &Arguments) -> Result<RunningTool, BadArguments> {
                 ToolOutcome { item, output: message }
             }
         }
-    }))
+    })
 }
 
 /// What will be touched; the differences are known when the files were read.
@@ -107,4 +129,31 @@ fn carry_out(job: &Job, text: &str) -> Result<Vec<Change>, String> {
     let changes = apply(&patch, &tree).map_err(|error| failed(&error))?;
     write_all(&root, &changes).map_err(|error| failed(&error))?;
     Ok(changes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patches_in_scripts() {
+        let patch = "*** Begin Patch\n*** Delete File: a\n*** End Patch";
+        for script in [
+            format!("apply_patch <<'EOF'\n{patch}\nEOF\n"),
+            format!("apply_patch << EOF\n{patch}\nEOF"),
+            format!("apply_patch '{patch}'"),
+            format!("\napply_patch \"\n{patch}\n\""),
+        ] {
+            assert_eq!(in_script(&script), Some(patch), "{script}");
+        }
+        for script in [
+            format!("cat <<EOF\n{patch}\nEOF"),
+            format!("apply_patch <<EOF\n{patch}\nEOF\nrm -rf x"),
+            format!("apply_patch2 <<EOF\n{patch}\nEOF"),
+            format!("apply_patch $(evil) <<EOF\n{patch}\nEOF"),
+            "apply_patch --help".to_owned(),
+        ] {
+            assert_eq!(in_script(&script), None, "{script}");
+        }
+    }
 }

@@ -67,6 +67,16 @@ async fn a_patch_is_applied_and_told() {
 }
 
 #[tokio::test]
+async fn a_patch_in_a_script_is_applied() {
+    let directory = directory(&[("a.txt", "one\n")]);
+    let context = context(directory.path(), Style::Full);
+    let command = "apply_patch <<'EOF'\n*** Begin Patch\n*** Update File: a.txt\n@@\n-one\n+1\n*** End Patch\nEOF\n";
+    let outcome = run(&context, "shell", serde_json::json!({ "command": command })).await;
+    assert_eq!(outcome.output, "Done: a.txt (1 line added, 1 removed).");
+    assert_eq!(text(&directory, "a.txt"), "1\n");
+}
+
+#[tokio::test]
 async fn a_patch_that_cannot_be_applied_changes_nothing() {
     let repository = repository(&[("a.txt", "one\n")]);
     let mut context = context(repository.path(), Style::Full);
