@@ -753,6 +753,7 @@ impl Thread {
         let id = conversation.id.clone();
         let outputs: Vec<realtime_session::Output> =
             conversation.session.handle(input, now).collect();
+        let mut delegations = Vec::new();
         for output in outputs {
             let conversation = id.clone();
             let output = match output {
@@ -768,7 +769,7 @@ impl Thread {
                 // Clients own the speakers; the notices of speech and of the end tell them.
                 realtime_session::Output::StopPlayback => continue,
                 realtime_session::Output::Delegate(delegation) => {
-                    self.on_delegation(delegation, now);
+                    delegations.push(delegation);
                     continue;
                 }
                 realtime_session::Output::Spoken { item: _, speaker, text } => {
@@ -787,6 +788,10 @@ impl Thread {
                 }
             };
             self.queue.push_back(output);
+        }
+        // Last, so that an acknowledgement comes before the answer that the work may bring.
+        for delegation in delegations {
+            self.on_delegation(delegation, now);
         }
     }
 

@@ -692,3 +692,37 @@ killed
 "#,
     );
 }
+
+#[test]
+fn a_steering_stop_is_acknowledged_before_the_work_is_answered() {
+    check(
+        ModelSize::Full,
+        "
+> talk c1
+  connect c1 0
+> up
+  send c1 session
+  * conversation started
+> opened
+> handoff h1 run the tests
+  * stage HandedOff
+  prepare t1
+> prepared
+  log t1, in conversation
+  record developer: <environment>
+  record developer: <realtime_conversation>
+  * t1 started, Spoken
+  record user: run the tests
+  call t1 #1 with 3 items
+> handoff h2 stop
+  * stage HandedOff
+  send c1 acknowledge h2: Passed on to the task that is already running. Its result will follow when it is done.
+  send c1 respond
+  cancel t1 #1
+  record developer: The user interrupted the work above before it was finished.
+  * t1 interrupted
+  * stage AgentDone
+  send c1 answer h1: The task was stopped before it was finished.
+",
+    );
+}
