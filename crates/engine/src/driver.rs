@@ -161,7 +161,7 @@ impl Driver {
         let trouble = self.journal.sync().await;
         self.warn(trouble).await;
         self.log.close();
-        // Told by being dropped, when the log is complete.
+        // Told by being dropped, now that the log is complete.
         drop(closing);
     }
 
@@ -481,6 +481,13 @@ fn size(provider: &Provider) -> ModelSize {
     match provider.kind {
         ProviderKind::Local => ModelSize::Small,
         ProviderKind::Responses(_) => ModelSize::Full,
+    }
+}
+
+/// However it ends, also by being dropped or by breaking: readers must not wait for ever.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.log.close();
     }
 }
 

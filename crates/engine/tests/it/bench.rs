@@ -169,6 +169,12 @@ impl Client {
         .await
     }
 
+    pub(crate) async fn until_closed(&mut self) {
+        while let Some(event) = tokio::time::timeout(PATIENCE, self.cursor.next()).await.unwrap() {
+            self.seen.push(event);
+        }
+    }
+
     pub(crate) async fn until_item(&mut self) -> Item {
         self.until(|event| match event {
             EventBody::ItemCompleted { turn: _, item } => Some(item.clone()),

@@ -273,3 +273,14 @@ async fn shutdown_ends_everything_and_the_log_is_complete() {
     let last = bench.log().pop().unwrap();
     assert_eq!(last["payload"]["type"], "turn_aborted");
 }
+
+#[tokio::test]
+async fn readers_end_with_an_engine_that_is_dropped() {
+    let mut bench = Bench::new();
+    let mut client = bench.client();
+    client.type_words("wait").await;
+    let call = bench.model.expect_request().await;
+    drop(bench.engine);
+    client.until_closed().await;
+    call.hang().await;
+}

@@ -423,7 +423,7 @@ impl World {
                 assert_eq!(self.turn.take().as_ref(), Some(turn), "{self}: another turn ended");
                 assert!(self.completed.insert(turn.clone()), "{self}: {turn} ended twice");
                 // Tools that would not let go report later, to nobody.
-                self.stale.extend(self.tools.drain(..));
+                self.stale.append(&mut self.tools);
             }
             EventBody::Realtime(RealtimeNotice::Started { .. }) => {
                 let conversation = self.conversation.as_mut().expect("started without a link");
