@@ -8,6 +8,8 @@ use app_server_protocol::SandboxModeName;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use config::Override;
 
+use crate::models::ModelsArgs;
+
 #[derive(Debug, Parser)]
 #[command(
     name = "duet",
@@ -52,8 +54,11 @@ pub(crate) enum Command {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Face {
     Exec(ExecArgs),
+    Talk(TalkArgs),
+    Demo(DemoArgs),
+    Models(ModelsArgs),
     AppServer(AppServerArgs),
-    Models(crate::models::ModelsArgs),
+    RealtimeServer(RealtimeServerArgs),
 }
 
 /// Gives the agent one task and prints its answer

@@ -10,22 +10,20 @@ use headless::{
     Exit, Sample, Server, TalkFormat, TalkReport, TestRun, ThreadArgs, names_in, talk_capabilities,
     test_run, utterances,
 };
+use inference::TranscribeOptions;
+use models::File;
 use protocol::ThreadId;
 use rollout::Store;
 
 use crate::args::DemoArgs;
 use crate::exec::{console, utf8};
 use crate::failure::Failure;
+use crate::models::{WHAT_IT_CAN, fetch};
 use crate::services::{Services, VERSION};
 use crate::signals::Signals;
 
 /// "Run the tests and tell me what fails." Where it comes from is in `assets/demo/README.md`.
 const REQUEST: &[u8] = include_bytes!("../../../assets/demo/request.wav");
-
-const ABOUT: &str = "\
-The agent is a small model on this machine (Qwen2.5-Coder 1.5B): it runs tests, searches, reads
-files and history and explains them in a sentence or two; it is no match for a large one.
-A better one: name its provider in ~/.duet/config.toml (README.md shows how).";
 
 /// The demo shows this machine's own models, whatever is configured.
 pub(crate) fn overrides() -> Result<Vec<Override>, Failure> {
@@ -37,9 +35,16 @@ pub(crate) fn overrides() -> Result<Vec<Override>, Failure> {
 
 pub(crate) async fn run(args: DemoArgs, services: Services) -> Result<Exit, Failure> {
     let DemoArgs { output } = args;
-    eprintln!("{ABOUT}\n");
-    services.require_voice()?;
-    services.require_agent()?;
+    eprintln!("{WHAT_IT_CAN}\n");
+    let mut signals = Signals::listen()?;
+    let models: Vec<&File> = services.manifest.set("default").collect();
+    let fetched = tokio::select! {
+        fetched = fetch(&services.shelf, &models, None) => fetched?,
+        Some(signal) = signals.received.recv() => signal.into(),
+    };
+    if fetched != Exit::Done {
+        return Ok(fetched);
+    }
     let dir = tempfile::Builder::new()
         .prefix("duet-demo-")
         .tempdir()
@@ -50,7 +55,6 @@ pub(crate) async fn run(args: DemoArgs, services: Services) -> Result<Exit, Fail
         .map_err(|error| Failure::other(format!("cannot write {}: {error}", input.display())))?;
 
     let (store, ears) = (Store::new(services.home.path()), services.local.clone());
-    let mut signals = Signals::listen()?;
     let mut served = services.serve();
     let connection = served.connect("demo");
     let talk = async {
@@ -125,13 +129,15 @@ fn proof(
 
 /// Transcribes a recording, with no hint of what is to be heard.
 async fn listen(ears: &inference::Client, recording: &Path) -> Result<String, Failure> {
-    let pcm = WavReader::open(recording)
-        .and_then(|mut wav| wav.read_to_end())
-        .map_err(Failure::other)?;
+    let pcm =
+        WavReader::open(recording).and_then(|mut wav| wav.read_to_end()).map_err(Failure::other)?;
     let mut heard = Vec::new();
     for part in utterances(&pcm) {
         let samples = for_ears(&pcm[part])?;
-        let transcript = ears.transcribe(&samples, Vec::new()).await.map_err(Failure::other)?;
+        let transcript = ears
+            .transcribe(&samples, TranscribeOptions::default())
+            .await
+            .map_err(Failure::other)?;
         heard.push(transcript.text.trim().to_owned());
     }
     Ok(heard.join(" "))

@@ -84,9 +84,9 @@ fn directory(path: &Path, flag: &str) -> Result<PathBuf, Failure> {
 
 /// The protocol's paths are text.
 pub(crate) fn utf8(path: &Path) -> Result<String, Failure> {
-    path.to_str().map(str::to_owned).ok_or_else(|| {
-        Failure::usage(format!("{} is not UTF-8: rename it", path.display()))
-    })
+    path.to_str()
+        .map(str::to_owned)
+        .ok_or_else(|| Failure::usage(format!("{} is not UTF-8: rename it", path.display())))
 }
 
 fn read_prompt(prompt: Option<String>) -> Result<String, Failure> {

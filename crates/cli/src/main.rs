@@ -2,12 +2,16 @@
 
 mod app_server;
 mod args;
+mod demo;
 mod exec;
 mod failure;
 mod models;
+mod own_voice;
 mod processes;
+mod realtime_server;
 mod services;
 mod signals;
+mod talk;
 
 use std::process::ExitCode;
 use std::time::Duration;

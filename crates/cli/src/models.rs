@@ -114,8 +114,7 @@ pub(crate) async fn fetch(
 ) -> Result<Exit, Failure> {
     let network = Network::new(Trust::default());
     let hub = std::env::var("HF_ENDPOINT").ok().filter(|it| !it.is_empty());
-    let fetcher =
-        Fetcher::new(shelf, &network, Options { from, hub, ..Options::default() });
+    let fetcher = Fetcher::new(shelf, &network, Options { from, hub, ..Options::default() });
     let missing = shelf.missing(wanted.iter().copied());
     if missing.is_empty() {
         eprintln!("all {} model files are in {}", wanted.len(), shelf.dir().display());

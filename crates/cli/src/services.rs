@@ -87,6 +87,7 @@ impl Services {
         let Self { home, environment, overrides, config, cwd, local, spawner, .. } = self;
         let network = Network::new(Trust::System);
         let reasoning = config.agent.reasoning;
+        let voice = Arc::new(OwnVoice::new(local.clone()));
         let models = ModelClient::new(network.clone(), environment.clone(), reasoning, local);
         let engine = Arc::new(Engine::new(engine::Services {
             home: home.path().to_owned(),
@@ -95,7 +96,7 @@ impl Services {
             toolbox: Toolbox::new(Arc::new(spawner)),
             network,
             environment: environment.clone(),
-            local_voice: None,
+            local_voice: Some(voice.clone()),
         }));
         let server = Arc::new(AppServer {
             engine: Arc::clone(&engine),
