@@ -30,7 +30,7 @@ use crate::mel::{HOP, LogMel};
 /// Rows the encoder gives per second.
 const ROWS_PER_SECOND: usize = 50;
 
-/// The shortest window, in the encoder's rows: 10.24 s. Shorter ones make the base model loop (decision 0002).
+/// The shortest window, in the encoder's rows: 10.24 s. Shorter ones make the base model loop (decision 0003).
 const LEAST_WINDOW: usize = 512;
 /// Silence kept after the last sample, in rows: without it the last word is lost.
 const WINDOW_MARGIN: usize = 50;
@@ -53,6 +53,10 @@ const FEWEST_TOKENS: usize = 12;
 /// Half of the model's memory for tokens, less the steering ones, is left to the words expected.
 const LONGEST_PROMPT: usize = 200;
 
+/// What an utterance is about here, in English. The model hears better what it expects, and a sentence, unlike a
+/// list of words, does no harm where the talk is of something else (decision 0003).
+const TOPIC: &str = " Talking to a coding agent about tests, commits, branches, parse, git diff, async, cargo, Rust.";
+
 /// Where the model thinks nobody spoke *and* is unsure of its words, there were none. Both limits are the
 /// authors'.
 const NO_SPEECH: f32 = 0.6;
@@ -71,8 +75,9 @@ pub struct AsrFiles {
 pub struct AsrOptions {
     /// A two-letter code (`en`, `de`, ...).
     pub language: String,
-    /// Words that are likely here (names of files, functions, crates), as running text. It tips the
-    /// balance between spellings; with speech about something else it does harm, so empty is the default.
+    /// Words that are likely here (names of files, functions, crates), best as a sentence. It tips the
+    /// balance between spellings; a list of words does harm where the talk is of something else. That the
+    /// talk is of code is known already.
     pub vocabulary: String,
 }
 
@@ -155,7 +160,7 @@ impl Asr {
             .vocabulary
             .language(&options.language)
             .ok_or_else(|| AsrError::UnknownLanguage(options.language.clone()))?;
-        let opening = self.opening(language, &options.vocabulary);
+        let opening = self.opening(language, options);
 
         let mut whole = Whole::default();
         for piece in pieces(samples) {
@@ -168,13 +173,17 @@ impl Asr {
     }
 
     /// What the model reads before it writes.
-    fn opening(&self, language: u32, expected: &str) -> Opening {
+    fn opening(&self, language: u32, options: &AsrOptions) -> Opening {
         let specials = &self.vocabulary.specials;
+        let topic = if options.language == "en" { TOPIC } else { "" };
+        let expected = match options.vocabulary.trim() {
+            "" => topic.to_owned(),
+            vocabulary => format!("{topic} {vocabulary}"),
+        };
         let mut tokens = Vec::new();
-        if !expected.trim().is_empty() {
+        if !expected.is_empty() {
             tokens.push(specials.prompt);
-            let expected = self.vocabulary.encode(&format!(" {}", expected.trim()));
-            tokens.extend(expected.into_iter().take(LONGEST_PROMPT));
+            tokens.extend(self.vocabulary.encode(&expected).into_iter().take(LONGEST_PROMPT));
         }
         let start = tokens.len();
         tokens.extend([specials.start, language, specials.transcribe, specials.no_times]);

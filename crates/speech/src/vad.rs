@@ -78,7 +78,10 @@ impl VadStream {
     pub fn hear(&mut self, frame: &[f32; VAD_FRAME]) -> Result<f32, NetError> {
         let net = &self.vad.0;
         self.window.copy_within(VAD_FRAME.., 0);
-        self.window[CONTEXT..].copy_from_slice(frame);
+        for (slot, sample) in self.window[CONTEXT..].iter_mut().zip(frame) {
+            // What is no number would stay in the state for ever.
+            *slot = if sample.is_finite() { *sample } else { 0.0 };
+        }
         let window = NdTensor::from_data([1, CONTEXT + VAD_FRAME], self.window.to_vec());
         let rate = Tensor::from(EAR_RATE.cast_signed());
 

@@ -49,6 +49,22 @@ fn speech_is_noticed_after_long_silence_at_once() {
     }
 }
 
+#[test]
+fn what_is_no_sound_is_forgotten() {
+    let clip = clips().remove(0);
+    let vad = vad();
+    let mut stream = vad.stream();
+    for broken in [f32::NAN, f32::INFINITY] {
+        assert!(stream.hear(&[broken; VAD_FRAME]).unwrap() < 0.5);
+    }
+    let mut untouched = vad.stream();
+    let fresh = onset(|frame| untouched.hear(frame).unwrap(), &clip.samples);
+    assert!(onset(|frame| stream.hear(frame).unwrap(), &clip.samples) <= fresh + 3);
+
+    let heard = asr().transcribe(&[f32::NAN; 16_000], &AsrOptions::default(), &mut go_on).unwrap();
+    assert!(heard.text.len() < 200, "{heard:?}");
+}
+
 fn onset(mut hear: impl FnMut(&[f32; VAD_FRAME]) -> f32, samples: &[f32]) -> usize {
     let (frames, _) = samples.as_chunks::<VAD_FRAME>();
     frames.iter().position(|frame| hear(frame) > 0.5).unwrap()
@@ -135,20 +151,27 @@ fn questions_about_code_are_understood() {
     assert!(errors.percent() < 10.0, "{} %", errors.percent());
 }
 
-/// "Ill-disposed" is hard to hear in this recording, unless it is expected.
+/// A name can be spelled in many ways; the way that is expected wins.
 #[test]
-fn expected_words_are_recognised() {
+fn expected_words_are_spelled_as_expected() {
     let asr = asr();
-    let clip = clips().into_iter().find(|clip| clip.name == "austen-0880.wav").unwrap();
-    let options = AsrOptions { vocabulary: "ill-disposed".to_owned(), ..AsrOptions::default() };
-    let heard = asr.transcribe(&clip.samples, &options, &mut go_on).unwrap();
-    assert_eq!(Errors::of(&clip.words, &heard.text).wrong, 0, "{}", heard.text);
+    let clip = clips().into_iter().find(|clip| clip.name == "austen-0870.wav").unwrap();
+    let spelled = |vocabulary: &str| {
+        let options = AsrOptions { vocabulary: vocabulary.to_owned(), ..AsrOptions::default() };
+        asr.transcribe(&clip.samples, &options, &mut go_on).unwrap().text
+    };
+    assert!(spelled("").contains("John Dashwood "));
+    let text = spelled("The story is about Jon Dashwoode.");
+    assert!(text.contains("Jon Dashwoode "), "{text}");
 }
 
 #[test]
 fn where_nobody_speaks_nothing_is_said() {
     let asr = asr();
-    for samples in [silence(0.0), silence(0.05), silence(3.0), noise(3.0, 0.01)] {
+    let hum: Vec<f32> = (0..48_000).map(|i| 0.1 * (i as f32 * 0.05).sin()).collect();
+    for samples in
+        [silence(0.0), silence(0.05), silence(3.0), noise(3.0, 0.01), noise(6.0, 0.2), hum]
+    {
         let heard = asr.transcribe(&samples, &AsrOptions::default(), &mut go_on).unwrap();
         println!("{:.2} s: {heard:?}", samples.len() as f32 / EAR_RATE as f32);
         // A recogniser makes things up; what matters is that it says so.
