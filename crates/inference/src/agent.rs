@@ -1,15 +1,15 @@
 //! The agent's language model: a request in, one constrained reply out.
 //!
-//! `grammar`, `matcher`, `render`, `reply` and `spent` are pure and know nothing of llama.cpp;
+//! `grammar`, `matcher`, `offer`, `render` and `reply` are pure and know nothing of llama.cpp;
 //! the weights are touched in `engine` alone.
 
 mod engine;
 mod grammar;
 mod matcher;
+mod offer;
 mod prefix_cache;
 mod render;
 mod reply;
-mod spent;
 mod worker;
 
 pub(crate) use self::worker::{AgentJob, AgentOptions, Work, run};

@@ -7,8 +7,8 @@
 //! {"name": "answer", "arguments": {"text": "One test fails: total_of_nothing."}}
 //! ```
 //!
-//! A text without a bound is a file's content. Small models lose line breaks and quotes when
-//! they write code inside JSON, so it stands in a code block behind the object instead:
+//! A text that may be long is code. Small models lose line breaks and quotes when they write
+//! code inside JSON, so it stands in a code block behind the object instead:
 //!
 //! ````text
 //! {"name": "write_file", "arguments": {"path": "a.py"}}
@@ -23,14 +23,18 @@
 
 use protocol::{Property, Schema, ToolChoice, ToolSpec};
 
+use super::offer::Withheld;
+
 /// The call that stands for the final message.
 pub(crate) const ANSWER: &str = "answer";
 pub(crate) const ANSWER_TEXT: &str = "text";
 
-/// Spoken answers are a few sentences; this is a page.
-const MAX_ANSWER_CHARS: u32 = 1_200;
+/// Spoken answers are one to three sentences. What is longer was not going anywhere.
+pub(super) const MAX_ANSWER_CHARS: u32 = 600;
 /// Of an inline text whose schema says nothing, where a code block cannot stand.
 const MAX_INLINE_CHARS: u32 = 400;
+/// A text that may have this many characters is code.
+const BLOCK_CHARS: u32 = 1_000;
 const MAX_LIST: u32 = 16;
 
 /// A block opens on the line after the object.
@@ -68,21 +72,16 @@ pub(crate) struct Grammar {
     program: Vec<Step>,
 }
 
-/// Calls that may not be made again: their results are already in the context.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Spent {
-    /// Names of tools that are not offered at all.
-    pub(crate) tools: Vec<String>,
-    /// The tool, its only argument, and a value that is not offered.
-    pub(crate) choices: Vec<(String, String, String)>,
-}
-
 impl Grammar {
     /// `None` where nothing may be said: a tool is required and there is none to call.
-    pub(crate) fn of_reply(tools: &[ToolSpec], choice: ToolChoice, spent: &Spent) -> Option<Self> {
+    pub(crate) fn of_reply(
+        tools: &[ToolSpec],
+        choice: ToolChoice,
+        withheld: &Withheld,
+    ) -> Option<Self> {
         let mut replies: Vec<Vec<Part>> = match choice {
             ToolChoice::Auto | ToolChoice::Required => {
-                tools.iter().filter_map(|tool| call(tool, spent)).collect()
+                tools.iter().filter_map(|tool| call(tool, withheld)).collect()
             }
             ToolChoice::None => Vec::new(),
         };
@@ -105,11 +104,20 @@ impl Grammar {
     }
 }
 
-/// The property that is written as a block: the last required text without a bound.
+/// The property that is written as a block: the last required text that may be long.
 pub(crate) fn block_property(tool: &ToolSpec) -> Option<&Property> {
-    tool.parameters
-        .iter()
-        .rfind(|it| it.required && matches!(it.schema, Schema::Text { max_chars: None }))
+    tool.parameters.iter().rfind(|it| it.required && may_be_long(&it.schema))
+}
+
+fn may_be_long(schema: &Schema) -> bool {
+    match schema {
+        Schema::Text { max_chars } => max_chars.is_none_or(|it| it >= BLOCK_CHARS),
+        Schema::Object(_)
+        | Schema::Choice(_)
+        | Schema::Integer { .. }
+        | Schema::Boolean
+        | Schema::List(_) => false,
+    }
 }
 
 /// A grammar before it is laid out as a program.
@@ -136,9 +144,9 @@ fn answer() -> Vec<Part> {
     ]
 }
 
-/// `None` for a tool that is spent or that nothing can be passed to.
-fn call(tool: &ToolSpec, spent: &Spent) -> Option<Vec<Part>> {
-    if spent.tools.contains(&tool.name) {
+/// `None` for a tool that is not offered, or that nothing can be passed to.
+fn call(tool: &ToolSpec, withheld: &Withheld) -> Option<Vec<Part>> {
+    if !withheld.offers(tool) {
         return None;
     }
     let block = block_property(tool);
@@ -149,10 +157,7 @@ fn call(tool: &ToolSpec, spent: &Spent) -> Option<Vec<Part>> {
         .collect();
     let mut parts = vec![literal(&format!(r#"{{"name": {}, "arguments": "#, json(&tool.name)))];
     parts.extend(object(&inline, &|property, option| {
-        let refused = |(name, argument, value): &(String, String, String)| {
-            *name == tool.name && *argument == property.name && value == option
-        };
-        !spent.choices.iter().any(refused)
+        withheld.offers_option(tool, property, option)
     })?);
     parts.push(literal("}"));
     if block.is_some() {

@@ -5,11 +5,11 @@ use protocol::{
     ToolSpec,
 };
 
-use super::grammar::{Grammar, Spent};
+use super::grammar::Grammar;
 use super::matcher::Matcher;
+use super::offer::{Asked, Withheld};
 use super::render::{Mark, Piece, Prompt};
-use super::reply::{AnswerDeltas, Reply};
-use super::spent::Asked;
+use super::reply::{Answer, Reply, answer_repeats};
 
 fn tool(name: &str, effect: ToolEffect, parameters: Vec<Property>) -> ToolSpec {
     ToolSpec { name: name.into(), description: format!("does {name}"), parameters, effect }
@@ -62,7 +62,7 @@ fn tools() -> Vec<ToolSpec> {
 }
 
 fn grammar(choice: ToolChoice) -> Grammar {
-    Grammar::of_reply(&tools(), choice, &Spent::default()).unwrap()
+    Grammar::of_reply(&tools(), choice, &Withheld::default()).unwrap()
 }
 
 /// Byte by byte; where it stops and whether it is whole there.
@@ -151,13 +151,13 @@ fn the_choice_of_tools_holds() {
     assert!(follow(&grammar(ToolChoice::Required), answer).is_err());
     assert!(follow(&grammar(ToolChoice::None), call).is_err());
     assert_eq!(follow(&grammar(ToolChoice::None), answer), Ok(true));
-    assert_eq!(Grammar::of_reply(&[], ToolChoice::Required, &Spent::default()), None);
+    assert_eq!(Grammar::of_reply(&[], ToolChoice::Required, &Withheld::default()), None);
 }
 
 #[test]
 fn what_has_one_way_to_go_on_is_known() {
     let only = vec![tools().remove(0)];
-    let grammar = Grammar::of_reply(&only, ToolChoice::Auto, &Spent::default()).unwrap();
+    let grammar = Grammar::of_reply(&only, ToolChoice::Auto, &Withheld::default()).unwrap();
     let mut matcher = Matcher::new(&grammar);
     assert_eq!(matcher.forced(), br#"{"name": ""#);
     assert!(matcher.advance(br#"{"name": "r"#));
@@ -230,7 +230,7 @@ fn replies_are_read_back() {
     let read = |text: &str| Reply::parse(text.as_bytes(), &tools());
     assert_eq!(
         read(r#"{"name": "answer", "arguments": {"text": "It \"works\".\n"}}"#),
-        Some(Reply::Answer("It \"works\".\n".into()))
+        Some(Reply::Answer)
     );
     assert_eq!(
         read(
@@ -289,63 +289,113 @@ fn words_from_outside_make_no_marks() {
     assert_eq!(marks(&prompt.talk), [start.clone(), end.clone(), start.clone(), end, start]);
 }
 
+fn answering(text: &str) -> String {
+    format!("{{\"name\": \"answer\", \"arguments\": {{\"text\": {}}}}}", serde_json::json!(text))
+}
+
 #[test]
-fn deltas_are_the_answer_in_pieces() {
-    let answer = "Tests \"fail\":\n\t1 of 2 \u{e9}\u{1F980} \\done";
-    let written = format!(
-        "{{\"name\": \"answer\", \"arguments\": {{\"text\": {}}}}}",
-        serde_json::json!(answer)
-    )
-    .replace('\u{1F980}', "\\ud83e\\udd80");
-    let mut deltas = AnswerDeltas::default();
-    let mut seen = String::new();
+fn an_answer_grows_by_sentences() {
+    let text = "Tests \"fail\":\n\t1 of 2. It is \u{e9}\u{1F980} 1.5 \\done! Why";
+    let written = answering(text).replace('\u{1F980}', "\\ud83e\\udd80");
+    let mut answer = Answer::default();
+    let mut deltas = Vec::new();
     for end in 0..=written.len() {
-        seen.push_str(&deltas.next(&written.as_bytes()[..end]));
-        assert!(answer.starts_with(&seen), "{seen}");
+        deltas.push(answer.next(&written.as_bytes()[..end]));
     }
-    assert_eq!(seen, answer);
-    assert_eq!(AnswerDeltas::default().next(br#"{"name": "run_tests""#), "");
+    deltas.push(answer.rest(written.as_bytes(), /*cut*/ false));
+    deltas.retain(|it| !it.is_empty());
+    assert_eq!(
+        deltas,
+        ["Tests \"fail\":", "\n\t1 of 2.", " It is \u{e9}\u{1F980} 1.5 \\done!", " Why"]
+    );
+    assert_eq!(answer.into_text(), text);
+    assert_eq!(Answer::default().next(br#"{"name": "run_tests""#), "");
+}
+
+#[test]
+fn a_cut_answer_ends_with_a_sentence() {
+    let written = answering("One test fails. The test is in the file of the te");
+    let mut answer = Answer::default();
+    assert_eq!(answer.next(written.as_bytes()), "One test fails.");
+    assert_eq!(answer.rest(written.as_bytes(), /*cut*/ true), "");
+    assert_eq!(answer.into_text(), "One test fails.");
+
+    let written = answering("One test fa");
+    let mut answer = Answer::default();
+    assert_eq!(answer.rest(written.as_bytes(), /*cut*/ true), "One test fa");
+}
+
+#[test]
+fn an_answer_that_says_it_again_is_noticed() {
+    let sentence = "The test is in tests/discounts.rs at line 15 and fails. ";
+    let once = answering(sentence);
+    let twice = answering(&format!("{sentence}So. {sentence}"));
+    assert!(!answer_repeats(once.as_bytes()));
+    assert!((0..twice.len()).any(|end| answer_repeats(&twice.as_bytes()[..end])));
+}
+
+fn call(name: &str, arguments: &str) -> ModelItem {
+    ModelItem::ToolCall(ToolCall {
+        call: CallId::from("1"),
+        name: name.into(),
+        arguments: arguments.into(),
+    })
+}
+
+fn user(text: &str) -> ModelItem {
+    ModelItem::Message { role: Role::User, text: text.into() }
+}
+
+fn asking(input: Vec<ModelItem>) -> ModelRequest {
+    ModelRequest {
+        instructions: String::new(),
+        input,
+        tools: tools(),
+        tool_choice: ToolChoice::Auto,
+        cache_key: String::new(),
+    }
+}
+
+fn offered(input: Vec<ModelItem>) -> Grammar {
+    let request = asking(input);
+    let withheld = Withheld::at_this_step(&request, &Asked::in_turn(&request));
+    Grammar::of_reply(&request.tools, request.tool_choice, &withheld).unwrap()
+}
+
+fn reading(path: &str) -> String {
+    format!(r#"{{"name": "read_file", "arguments": {{"path": "{path}"}}}}"#)
 }
 
 #[test]
 fn what_was_asked_is_not_offered_again() {
-    let call = |name: &str, arguments: &str| {
-        ModelItem::ToolCall(ToolCall {
-            call: CallId::from("1"),
-            name: name.into(),
-            arguments: arguments.into(),
-        })
-    };
-    let user = |text: &str| ModelItem::Message { role: Role::User, text: text.into() };
-    let asked = |input: Vec<ModelItem>| {
-        Asked::in_turn(&ModelRequest {
-            instructions: String::new(),
-            input,
-            tools: tools(),
-            tool_choice: ToolChoice::Auto,
-            cache_key: String::new(),
-        })
-    };
     let run = r#"{"name": "run_tests", "arguments": {}}"#;
-    let read = |path| format!(r#"{{"name": "read_file", "arguments": {{"path": "{path}"}}}}"#);
-
-    let now = asked(vec![
+    let before = vec![
         user("q"),
         call("run_tests", "{}"),
         call("read_file", r#"{"path":"src/a.rs"}"#),
         call("search", r#"{"text":"x"}"#),
-    ]);
-    let grammar = Grammar::of_reply(&tools(), ToolChoice::Auto, &now.spent(&tools())).unwrap();
+    ];
+    let grammar = offered(before.clone());
     assert!(follow(&grammar, run).is_err());
-    assert!(follow(&grammar, &read("src/a.rs")).is_err());
-    assert_eq!(follow(&grammar, &read("src/ab.rs")), Ok(true));
-    assert!(now.contains("search", r#"{"text": "x"}"#));
-    assert!(!now.contains("search", r#"{"text": "y"}"#));
+    assert!(follow(&grammar, &reading("src/a.rs")).is_err());
+    assert_eq!(follow(&grammar, &reading("src/ab.rs")), Ok(true));
+    let asked = Asked::in_turn(&asking(before));
+    assert!(asked.contains("search", r#"{"text": "x"}"#));
+    assert!(!asked.contains("search", r#"{"text": "y"}"#));
 
     // A change makes old results stale, and a new question starts afresh.
     for later in [call("write_file", r#"{"path":"src/a.rs","content":""}"#), user("again")] {
-        let now = asked(vec![user("q"), call("run_tests", "{}"), later]);
-        let grammar = Grammar::of_reply(&tools(), ToolChoice::Auto, &now.spent(&tools())).unwrap();
+        let grammar = offered(vec![user("q"), call("run_tests", "{}"), later]);
         assert_eq!(follow(&grammar, run), Ok(true));
     }
+}
+
+#[test]
+fn only_what_was_seen_can_be_changed() {
+    let write = "{\"name\": \"write_file\", \"arguments\": {\"path\": \"src/a.rs\"}}\n```\n```";
+    assert!(follow(&offered(vec![user("change src/a.rs")]), write).is_err());
+    let named = ModelItem::ToolOutput { call: CallId::from("1"), output: "src/a.rs:3: x".into() };
+    assert_eq!(follow(&offered(vec![user("q"), named]), write), Ok(true));
+    let read = call("read_file", r#"{"path": "src/a.rs"}"#);
+    assert_eq!(follow(&offered(vec![user("q"), read, user("now change it")]), write), Ok(true));
 }

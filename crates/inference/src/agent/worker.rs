@@ -11,18 +11,18 @@ use llama_cpp_2::token::LlamaToken;
 use protocol::ModelRequest;
 
 use super::engine::{CONTEXT, Choice, Engine, EngineError};
-use super::grammar::{Grammar, Spent};
+use super::grammar::Grammar;
 use super::matcher::Matcher;
+use super::offer::{Asked, Withheld};
 use super::prefix_cache::{PrefixCache, fingerprint};
 use super::render::Prompt;
-use super::reply::{self, AnswerDeltas};
-use super::spent::Asked;
+use super::reply::{self, Answer, answer_is_full, answer_repeats};
 use crate::Model;
 use crate::scheduler::{Cancel, Cancelled, Priority, Scheduler, Turn};
 use crate::wire::{Failure, Reply};
 
-/// A page of code. More than a minute of writing is not an answer any more.
-const MAX_OUTPUT: usize = 1_024;
+/// A file that is written again as a whole. More than two minutes of writing help nobody.
+const MAX_OUTPUT: usize = 1_536;
 /// Left for the reply when the prompt is as long as it may be.
 const RESERVED: usize = 512;
 /// Where a text is cut short so that the reply can still be closed.
@@ -137,20 +137,22 @@ impl Worker<'_> {
             ([prefix, talk].concat(), size)
         };
         let asked = Asked::in_turn(request);
-        let mut spent = asked.spent(&request.tools);
+        let mut withheld = Withheld::at_this_step(request, &asked);
         let scheduler = self.scheduler;
         let mut turn = scheduler.enter(Priority::Agent, &job.cancel)?;
 
         // How every reply begins is computed together with the prompt.
-        let opening = opening(&self.engine, request, &spent)?;
+        let opening = opening(&self.engine, request, &withheld)?;
         let start = prompt.len();
         prompt.extend_from_slice(&opening.tokens);
         let cached = self.engine.prompt(&prompt, prefix, &mut turn)?;
 
         let mut output = 0;
         for rewrite in 0.. {
-            let grammar = grammar(request, &spent)?;
-            let written = self.write(&grammar, &opening.bytes, &mut output, &mut turn, job)?;
+            let grammar = grammar(request, &withheld)?;
+            let mut answer = Answer::default();
+            let written =
+                self.write(&grammar, &opening.bytes, &mut answer, &mut output, &mut turn, job)?;
             let Some(reply) = reply::Reply::parse(&written, &request.tools) else {
                 return Err(Stop::Failed(model_failed(EngineError::Failed(format!(
                     "it wrote something that is no reply: {}",
@@ -158,10 +160,10 @@ impl Worker<'_> {
                 )))));
             };
             match reply {
-                reply::Reply::Answer(text) => job.say(Reply::Message { text }),
+                reply::Reply::Answer => job.say(Reply::Message { text: answer.into_text() }),
                 reply::Reply::Call { name, arguments } => {
                     if asked.contains(&name, &arguments) && rewrite < MAX_REWRITES {
-                        spent.tools.push(name);
+                        withheld.withhold(name);
                         self.engine.rewind(prompt.len() - 1)?;
                         self.engine.feed(&prompt[prompt.len() - 1..], &mut turn)?;
                         continue;
@@ -184,6 +186,7 @@ impl Worker<'_> {
         &mut self,
         grammar: &Grammar,
         opening: &[u8],
+        answer: &mut Answer,
         output: &mut usize,
         turn: &mut Turn<'_>,
         job: &AgentJob,
@@ -191,7 +194,7 @@ impl Worker<'_> {
         let mut matcher = Matcher::new(grammar);
         let mut written = opening.to_vec();
         matcher.advance(opening);
-        let mut deltas = AnswerDeltas::default();
+        let mut cut = false;
         loop {
             let forced = Forced::of(&self.engine, &matcher);
             matcher.advance(&forced.bytes);
@@ -211,13 +214,12 @@ impl Worker<'_> {
             *output += 1;
             matcher.advance(&bytes);
             written.extend_from_slice(&bytes);
-            let delta = deltas.next(&written);
-            if !delta.is_empty() {
-                job.say(Reply::TextDelta { delta });
-            }
+            job.say_more(answer.next(&written));
             let room = (CONTEXT as usize).saturating_sub(self.engine.position());
-            if *output >= MAX_OUTPUT || room <= CLOSING || repeats_itself(&written) {
+            let repeats = repeats_itself(&written) || answer_repeats(&written);
+            if *output >= MAX_OUTPUT || room <= CLOSING || repeats {
                 matcher.hurry();
+                cut = true;
             }
             if room <= 1 {
                 return Err(EngineError::Failed("its context is full".to_owned()).into());
@@ -227,10 +229,7 @@ impl Worker<'_> {
             }
             self.engine.feed(&[token], turn)?;
         }
-        let delta = deltas.next(&written);
-        if !delta.is_empty() {
-            job.say(Reply::TextDelta { delta });
-        }
+        job.say_more(answer.rest(&written, cut || answer_is_full(&written)));
         Ok(written)
     }
 
@@ -277,15 +276,19 @@ impl Forced {
     }
 }
 
-fn opening(engine: &Engine<'_>, request: &ModelRequest, spent: &Spent) -> Result<Forced, Stop> {
-    let grammar = grammar(request, spent)?;
+fn opening(
+    engine: &Engine<'_>,
+    request: &ModelRequest,
+    withheld: &Withheld,
+) -> Result<Forced, Stop> {
+    let grammar = grammar(request, withheld)?;
     Ok(Forced::of(engine, &Matcher::new(&grammar)))
 }
 
-fn grammar(request: &ModelRequest, spent: &Spent) -> Result<Grammar, Stop> {
-    Grammar::of_reply(&request.tools, request.tool_choice, spent)
-        // A tool is required and all are spent: better the same again than nothing.
-        .or_else(|| Grammar::of_reply(&request.tools, request.tool_choice, &Spent::default()))
+fn grammar(request: &ModelRequest, withheld: &Withheld) -> Result<Grammar, Stop> {
+    Grammar::of_reply(&request.tools, request.tool_choice, withheld)
+        // A tool is required and all are withheld: better the same again than nothing.
+        .or_else(|| Grammar::of_reply(&request.tools, request.tool_choice, &Withheld::default()))
         .ok_or_else(|| {
             Stop::Failed(Failure::Rejected {
                 message: "a tool call is required, but the request has no tool that can be called"
@@ -308,6 +311,12 @@ fn repeats_itself(written: &[u8]) -> bool {
 }
 
 impl AgentJob {
+    fn say_more(&self, delta: String) {
+        if !delta.is_empty() {
+            self.say(Reply::TextDelta { delta });
+        }
+    }
+
     fn say(&self, reply: Reply) {
         // A full queue cannot be, see `replies`; a closed one is a client that left.
         drop(self.replies.try_send(reply));
