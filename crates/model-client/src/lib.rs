@@ -53,14 +53,22 @@ impl ModelClient {
                 responses_wire::encode_request(model, self.reasoning, &request),
             ))),
         };
-        ModelStream { source, ended: false }
+        ModelStream { source, state: Progress::Running }
     }
 }
 
 /// A running call. Dropping it cancels it.
 pub struct ModelStream {
     source: Source,
-    ended: bool,
+    state: Progress,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Progress {
+    Running,
+    /// The last event was given out; the connection is still open.
+    Completed,
+    Over,
 }
 
 enum Source {
@@ -70,15 +78,24 @@ enum Source {
 
 impl ModelStream {
     /// The next event; `None` after the last one. Cancel-safe.
+    ///
+    /// Who reads up to the `None` leaves the connection to the next call.
     pub async fn next(&mut self) -> Option<Result<ModelEvent, ModelError>> {
-        if self.ended {
-            return None;
-        }
-        let next = match &mut self.source {
-            Source::Local(generation) => generation.next().await,
-            Source::Remote(remote) => Some(remote.next().await),
+        let next = match (&mut self.source, self.state) {
+            (_, Progress::Over) => None,
+            (Source::Remote(remote), Progress::Completed) => {
+                remote.finish().await;
+                None
+            }
+            (Source::Local(_), Progress::Completed) => None,
+            (Source::Local(generation), Progress::Running) => generation.next().await,
+            (Source::Remote(remote), Progress::Running) => Some(remote.next().await),
         };
-        self.ended = matches!(next, None | Some(Err(_) | Ok(ModelEvent::Completed { .. })));
+        self.state = match &next {
+            Some(Ok(ModelEvent::Completed { .. })) => Progress::Completed,
+            Some(Ok(_)) => Progress::Running,
+            None | Some(Err(_)) => Progress::Over,
+        };
         next
     }
 }
@@ -89,6 +106,6 @@ impl fmt::Debug for ModelStream {
             Source::Local(_) => "local",
             Source::Remote(_) => "remote",
         };
-        f.debug_struct("ModelStream").field("source", &source).field("ended", &self.ended).finish()
+        f.debug_struct("ModelStream").field("source", &source).field("state", &self.state).finish()
     }
 }

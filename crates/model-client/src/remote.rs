@@ -21,7 +21,8 @@ pub(crate) struct Remote {
 enum State {
     /// Kept across calls of `next`, so that a caller that gives up waiting loses nothing.
     Connecting(Pin<Box<dyn Future<Output = Result<SseStream, ModelError>> + Send>>),
-    Streaming(SseStream),
+    Streaming(Box<SseStream>),
+    Ended,
 }
 
 impl Remote {
@@ -46,6 +47,14 @@ impl Remote {
         Self { service, reply: Reply::new(), ready: VecDeque::new(), state }
     }
 
+    /// After `Completed`: leaves the connection to the next call. Cancel-safe.
+    pub(crate) async fn finish(&mut self) {
+        match std::mem::replace(&mut self.state, State::Ended) {
+            State::Streaming(stream) => stream.finish().await,
+            State::Connecting(_) | State::Ended => (),
+        }
+    }
+
     /// The next event. Not called again after an error or `Completed`.
     pub(crate) async fn next(&mut self) -> Result<ModelEvent, ModelError> {
         loop {
@@ -53,9 +62,10 @@ impl Remote {
                 return Ok(event);
             }
             let stream = match &mut self.state {
+                State::Ended => return Err(self.service.stopped_early()),
                 State::Streaming(stream) => stream,
                 State::Connecting(connecting) => {
-                    self.state = State::Streaming(connecting.await?);
+                    self.state = State::Streaming(Box::new(connecting.await?));
                     continue;
                 }
             };

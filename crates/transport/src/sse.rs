@@ -7,9 +7,12 @@
 use std::time::Duration;
 
 use reqwest::Response;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::http::{HttpError, chain};
+
+/// After the last event that matters, the body's end is a few bytes away, or not worth waiting.
+const ENDING: Duration = Duration::from_millis(500);
 
 /// One event may not be larger: the largest real ones carry a whole response with its context.
 const EVENT_BYTES: usize = 16 * 1024 * 1024;
@@ -44,6 +47,14 @@ impl SseStream {
         let deadline = Instant::now() + idle;
         let decoder = Decoder::new(EVENT_BYTES);
         Self { url, decoder, source: Source::Open(response), idle, deadline }
+    }
+
+    /// Reads on to the body's end, so that the connection can serve the next request. Without
+    /// it, a stream that is dropped closes its connection.
+    pub async fn finish(mut self) {
+        let read = async { while let Some(Ok(_)) = self.next().await {} };
+        // A service that goes on talking has its connection closed.
+        drop(timeout(ENDING, read).await);
     }
 
     /// The next event; `None` at a proper end of the body. After an error only `None` comes.

@@ -120,5 +120,7 @@ async fn connections_are_used_again() {
         let (_, error) = drain(client.stream(&acme(&server.base_url()), "m", request("x"))).await;
         assert_eq!(error, None);
     }
+    let connections: Vec<usize> = server.requests().iter().map(|it| it.connection).collect();
+    assert_eq!(connections, [0, 0, 0]);
     server.finish();
 }

@@ -17,6 +17,7 @@ const LIMIT: usize = 256 << 20;
 
 #[derive(Debug)]
 pub(super) struct Connection {
+    number: usize,
     socket: TcpStream,
     unread: Vec<u8>,
 }
@@ -40,8 +41,8 @@ struct Head {
 }
 
 impl Connection {
-    pub(super) fn new(socket: TcpStream) -> Self {
-        Self { socket, unread: Vec::new() }
+    pub(super) fn new(number: usize, socket: TcpStream) -> Self {
+        Self { number, socket, unread: Vec::new() }
     }
 
     /// The next request, or `None` when the client hung up between requests.
@@ -66,7 +67,8 @@ impl Connection {
         // A body that is no JSON is kept as its text, for the check to refuse.
         let body = serde_json::from_slice(&body)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
-        Ok(Some((self, SeenRequest { method, target, headers, body })))
+        let connection = self.number;
+        Ok(Some((self, SeenRequest { connection, method, target, headers, body })))
     }
 
     /// Errors mean that the client is gone, which is its right.

@@ -251,12 +251,14 @@ async fn serve(listener: TcpListener, conduct: Conduct, story: Arc<Story>) {
     let mut reading = JoinSet::new();
     let mut replying = JoinSet::new();
     let mut conduct = conduct;
+    let mut numbers = 0..;
     loop {
         tokio::select! {
             accepted = listener.accept() => {
                 let (socket, _) = accepted.unwrap();
                 socket.set_nodelay(true).unwrap();
-                reading.spawn(Connection::new(socket).read_request());
+                let number = numbers.next().unwrap();
+                reading.spawn(Connection::new(number, socket).read_request());
             }
             Some(connection) = idle.recv() => {
                 reading.spawn(connection.read_request());

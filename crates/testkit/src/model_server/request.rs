@@ -8,6 +8,8 @@ use serde_json::Value;
 /// One request as it came over the wire.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeenRequest {
+    /// Which of the client's connections it came over, from 0.
+    pub connection: usize,
     pub method: String,
     /// Path and query.
     pub target: String,
