@@ -17,6 +17,7 @@ mod door;
 mod ears;
 mod jobs;
 mod local;
+mod outbox;
 mod phrases;
 mod server;
 mod services;

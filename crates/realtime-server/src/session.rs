@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
-use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
+use futures_util::stream::SplitStream;
 use realtime_wire::server as wire;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -16,16 +16,10 @@ use voice_pipeline::{ClientEvent, Input, Output, Pipeline};
 use crate::convert::{Scribe, client_event, settings};
 use crate::ears::listen;
 use crate::jobs::Jobs;
+use crate::outbox::{NotSent, Outbox, outbox};
 use crate::phrases::Phrases;
 use crate::services::{ServiceError, Services};
 use crate::sound::Inlet;
-
-/// Frames that wait for the socket. A frame of sound has 13 kB, so this is 13 MB.
-const OUTBOX: usize = 1_024;
-
-/// Room in the outbox below which models are no longer listened to: what one piece of their
-/// news can become at most.
-const ROOM: usize = 512;
 
 /// Sound that a client may be ahead of the ear before it is no longer read: a minute, which is
 /// a recording fed as fast as it can be. A live microphone is never ahead.
@@ -62,22 +56,10 @@ enum End {
 /// Runs one session to its end.
 pub(crate) async fn run<S: Services>(socket: WebSocket, setup: Setup<S>, stop: CancellationToken) {
     let (sink, stream) = socket.split();
-    let (outbox, waiting) = mpsc::channel(OUTBOX);
-    let (end, ()) =
-        tokio::join!(Session::new(setup, outbox).run(stream, stop), send(sink, waiting));
+    let (outbox, delivery) = outbox();
+    let session = Session::new(setup, outbox).run(stream, stop);
+    let (end, ()) = tokio::join!(session, delivery.deliver(sink));
     tracing::info!(?end, "a realtime session ended");
-}
-
-/// Writes what waits until there is nothing more or the socket is gone.
-async fn send(mut sink: SplitSink<WebSocket, Message>, mut waiting: mpsc::Receiver<Message>) {
-    while let Some(message) = waiting.recv().await {
-        let closes = matches!(message, Message::Close(_));
-        let more = !waiting.is_empty();
-        let sent = if more { sink.feed(message).await } else { sink.send(message).await };
-        if sent.is_err() || closes {
-            return;
-        }
-    }
 }
 
 struct Session<S> {
@@ -86,7 +68,7 @@ struct Session<S> {
     inlet: Inlet,
     jobs: Jobs<S>,
     ears: Ears,
-    outbox: mpsc::Sender<Message>,
+    outbox: Outbox,
     services: Arc<S>,
     language: String,
     heard_from: Instant,
@@ -103,7 +85,7 @@ struct Ears {
 }
 
 impl<S: Services> Session<S> {
-    fn new(setup: Setup<S>, outbox: mpsc::Sender<Message>) -> Self {
+    fn new(setup: Setup<S>, outbox: Outbox) -> Self {
         let Setup { services, phrases, session, seed, language } = setup;
         let settings = settings(&session, &language);
         let (from_listener, verdicts) = mpsc::channel(64);
@@ -131,9 +113,8 @@ impl<S: Services> Session<S> {
             Ok(never) => match never {},
             Err(end) => end,
         };
-        if let Some(frame) = goodbye(end) {
-            // Full or gone: then the client does not read it anyway.
-            drop(self.outbox.try_send(Message::Close(Some(frame))));
+        if let Some(reason) = goodbye(end) {
+            self.outbox.close(reason);
         }
         end
     }
@@ -150,13 +131,13 @@ impl<S: Services> Session<S> {
         let oldest = Instant::now() + LONGEST;
         loop {
             let reads = self.pipeline.unjudged() < AHEAD;
-            let has_room = ROOM < self.outbox.capacity();
+            let has_room = self.outbox.has_room();
             // In this order, so that a run repeats: what a client asks for does not wait
             // behind what models say.
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Err(End::Stopping),
-                () = self.outbox.closed() => return Err(End::ClientGone),
+                () = self.outbox.gone() => return Err(End::ClientGone),
                 message = stream.next(), if reads => self.on_message(message)?,
                 Some(verdicts) = self.ears.verdicts.recv() => self.on_verdicts(verdicts)?,
                 permit = room(self.ears.to_listener.clone()), if !self.ears.waiting.is_empty() => {
@@ -170,6 +151,7 @@ impl<S: Services> Session<S> {
                 (epoch, news) = self.jobs.next(), if has_room => {
                     self.handle(Input::Job { epoch, news })?;
                 }
+                () = self.outbox.room(), if !has_room => (),
                 _ = pings.tick() => {
                     if reads && GONE < self.heard_from.elapsed() {
                         return Err(End::ClientGone);
@@ -283,9 +265,9 @@ impl<S: Services> Session<S> {
     }
 
     fn put(&self, message: Message) -> Result<(), End> {
-        self.outbox.try_send(message).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => End::SlowReader,
-            mpsc::error::TrySendError::Closed(_) => End::ClientGone,
+        self.outbox.put(message).map_err(|error| match error {
+            NotSent::Full => End::SlowReader,
+            NotSent::Gone => End::ClientGone,
         })
     }
 }

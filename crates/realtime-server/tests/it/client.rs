@@ -18,7 +18,7 @@ use crate::script::Script;
 pub(crate) const KEY: &str = "a-key-for-the-tests";
 
 /// Generous, since it is only ever waited out by a failing test.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(15);
 
 pub(crate) async fn serve(script: &Script) -> RealtimeServer {
     let options = Options::new("127.0.0.1:0".parse().unwrap(), ApiKey::new(KEY).unwrap());

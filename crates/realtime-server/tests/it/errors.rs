@@ -1,3 +1,5 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -96,6 +98,29 @@ async fn a_server_without_ears_says_so_once() {
             "conversation.item.done",
         ])
         .await;
+}
+
+/// Who asks for megabytes and reads none of them is sent away, with the reason.
+#[tokio::test]
+async fn a_client_that_does_not_read_is_disconnected() {
+    let server = serve(&Script::new()).await;
+    let mut client = Client::connect(&server).await;
+    let manual = json!({ "type": "realtime", "audio": { "input": { "turn_detection": null } } });
+    client.send(json!({ "type": "session.update", "session": manual })).await;
+    client.expect("session.updated").await;
+    let second = STANDARD.encode(vec![1; 48_000]);
+    for _ in 0..20 {
+        client.send(json!({ "type": "input_audio_buffer.append", "audio": second })).await;
+    }
+    client.send(json!({ "type": "input_audio_buffer.commit" })).await;
+    let committed = client.expect("input_audio_buffer.committed").await;
+    let retrieve = json!({ "type": "conversation.item.retrieve", "item_id": committed["item_id"] });
+    // 1.3 MB each.
+    for _ in 0..60 {
+        client.send(retrieve.clone()).await;
+    }
+    let goodbye = (1008, "you read more slowly than you asked for events".to_owned());
+    assert_eq!(client.goodbye().await, goodbye);
 }
 
 /// What breaks on our side ends one response, not the session and not the server.

@@ -261,6 +261,25 @@ async fn without_an_agent_a_model_answers() {
     );
 }
 
+/// Half an hour of speech, made in no time: the voice waits for its reader, nothing is lost
+/// and nothing hangs.
+#[tokio::test]
+async fn a_long_answer_waits_for_its_reader() {
+    let sentence = format!("{}. ", "word ".repeat(40).trim_end());
+    let sentences = vec![sentence.as_str(); 200];
+    let server = serve(&Script::new().will_reply(&sentences)).await;
+    let mut client = Client::connect(&server).await;
+    configure(&mut client, json!({ "tools": [] })).await;
+    client.send(json!({ "type": "response.create" })).await;
+    client.expect("response.created").await;
+    let mut kinds = SAID[..3].to_vec();
+    kinds.extend([SAID[3]; 200]);
+    kinds.extend(&SAID[4..]);
+    let said = client.expect_all(&kinds).await;
+    assert_eq!(sound(&said).len(), 200 * (sentence.len() - 1) * 480);
+    client.expect_all(&OVER).await;
+}
+
 /// The same by telephone: a byte a sample, 8 kHz, in both directions.
 #[tokio::test]
 async fn telephone_sound_is_understood() {
