@@ -45,6 +45,7 @@ pub enum ThreadItem {
         arguments: Value,
         status: ToolStatus,
         content_items: Option<Vec<ToolOutput>>,
+        /// `None` for a call that has not ended, and for one that was refused: it never ran.
         success: Option<bool>,
         duration_ms: Option<u64>,
     },
@@ -117,7 +118,8 @@ pub enum PatchStatus {
     Declined,
 }
 
-/// There is no `declined` here: a refused call has failed, and its output says why.
+/// There is no `declined` here: a refused call has failed without `success`, and its output
+/// says why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ToolStatus {

@@ -307,7 +307,11 @@ fn tool_item(id: String, item: &ToolItem) -> ThreadItem {
             .unwrap_or_else(|_| Value::String(arguments.clone())),
         status: (*status).into(),
         content_items: ended.then(|| vec![ToolOutput::InputText { text: result.clone() }]),
-        success: ended.then_some(*status == ItemStatus::Completed),
+        success: match status {
+            ItemStatus::Completed => Some(true),
+            ItemStatus::Failed => Some(false),
+            ItemStatus::InProgress | ItemStatus::Declined => None,
+        },
         duration_ms: duration.map(whole_millis),
     }
 }

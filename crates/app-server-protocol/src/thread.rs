@@ -59,7 +59,7 @@ pub struct Thread {
     pub created_at: i64,
     pub updated_at: i64,
     pub status: ThreadStatus,
-    /// The rollout file, if there is one.
+    /// The rollout file. Told by `thread/read`, once there is one.
     pub path: Option<String>,
     pub cwd: String,
     pub cli_version: String,

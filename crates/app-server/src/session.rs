@@ -9,13 +9,14 @@ use agent_turn::UserInput as TurnInput;
 use app_server_protocol::{
     Account, AccountReadResult, ClientInfo, ClientRequest, ConfigReadParams, ConfigReadResult,
     ConfigRequirementsReadResult, EffectiveConfig, Empty, ErrorObject, Model, ModelListResult,
-    OutputModality, RealtimeAppendAudioParams, RealtimeAppendTextParams, RealtimeListVoicesResult,
-    RealtimePrompt, RealtimeStartParams, RealtimeStopParams, RealtimeTransport,
-    RealtimeVersionName, SandboxPolicyShape, ServerNotification, SkillsListResult,
-    Thread as ThreadShape, ThreadLoadedListResult, ThreadReadParams, ThreadReadResult,
-    ThreadStartParams, ThreadStartResult, ThreadUnsubscribeParams, ThreadUnsubscribeResult, Turn,
-    TurnInterruptParams, TurnStartParams, TurnStartResult, TurnSteerParams, TurnSteerResult,
-    UnsubscribeStatus, UserInput, WarningNotice, code, news, replay,
+    Origin, OutputModality, RealtimeAppendAudioParams, RealtimeAppendTextParams,
+    RealtimeListVoicesResult, RealtimePrompt, RealtimeStartParams, RealtimeStopParams,
+    RealtimeTransport, RealtimeVersionName, SandboxPolicyShape, ServerNotification,
+    SkillsListResult, Thread as ThreadShape, ThreadLoadedListResult, ThreadReadParams,
+    ThreadReadResult, ThreadStartParams, ThreadStartResult, ThreadUnsubscribeParams,
+    ThreadUnsubscribeResult, Turn, TurnInterruptParams, TurnStartParams, TurnStartResult,
+    TurnSteerParams, TurnSteerResult, UnsubscribeStatus, UserInput, WarningNotice, code, news,
+    replay,
 };
 use config::{ConfigError, KeySource, Override, ProviderKind};
 use engine::{Cursor, RealtimeStart, Refused, Thread, ThreadStart};
@@ -185,7 +186,9 @@ impl<'a> Session<'a> {
         let ThreadReadParams { thread_id, include_turns } = params;
         let thread = self.thread(thread_id)?;
         let events = so_far(thread.subscribe_from(0));
-        let mut shape = replay(events.iter().map(AsRef::as_ref), self.server.origin())
+        let path = self.server.engine.log_path(&ThreadId::from(thread_id.as_str()));
+        let origin = Origin { path: path.as_deref(), ..self.server.origin() };
+        let mut shape = replay(events.iter().map(AsRef::as_ref), origin)
             .ok_or_else(|| ErrorObject::internal("the thread has not started yet"))?;
         if !include_turns {
             shape.turns.clear();

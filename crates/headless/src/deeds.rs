@@ -1,6 +1,6 @@
-//! What the agent tried to do to the world, and what it was let do.
+//! What the agent tried to do, and what it was let do.
 
-use app_server_protocol::{CommandStatus, PatchStatus, ThreadItem};
+use app_server_protocol::{CommandStatus, PatchStatus, ThreadItem, ToolStatus};
 
 #[derive(Debug, Default)]
 pub(crate) struct Deeds {
@@ -13,10 +13,12 @@ impl Deeds {
         let refused = match item {
             ThreadItem::CommandExecution { status, .. } => *status == CommandStatus::Declined,
             ThreadItem::FileChange { status, .. } => *status == PatchStatus::Declined,
+            ThreadItem::DynamicToolCall { status, success, .. } => {
+                *status == ToolStatus::Failed && success.is_none()
+            }
             ThreadItem::UserMessage { .. }
             | ThreadItem::AgentMessage { .. }
-            | ThreadItem::Reasoning { .. }
-            | ThreadItem::DynamicToolCall { .. } => return,
+            | ThreadItem::Reasoning { .. } => return,
         };
         if refused {
             self.refused += 1;

@@ -26,6 +26,18 @@ impl ItemNames {
     }
 }
 
+/// Texts are shown once, when they are whole.
+pub(crate) fn is_text(item: &ThreadItem) -> bool {
+    match item {
+        ThreadItem::UserMessage { .. }
+        | ThreadItem::AgentMessage { .. }
+        | ThreadItem::Reasoning { .. } => true,
+        ThreadItem::CommandExecution { .. }
+        | ThreadItem::FileChange { .. }
+        | ThreadItem::DynamicToolCall { .. } => false,
+    }
+}
+
 /// An item as it is written.
 #[derive(Serialize)]
 pub(crate) struct Item<'a> {

@@ -58,16 +58,17 @@ pub(crate) fn completed(console: &mut Console, item: &ThreadItem) -> io::Result<
             status,
             content_items,
             duration_ms,
+            success,
             id: _,
             namespace: _,
             tool: _,
             arguments: _,
-            success: _,
         } => {
             let took = took(*duration_ms);
-            let ended = match status {
-                ToolStatus::Completed => "succeeded",
-                ToolStatus::InProgress | ToolStatus::Failed => "failed",
+            let ended = match (status, success) {
+                (ToolStatus::Completed, _) => "succeeded",
+                (ToolStatus::Failed, None) => "refused",
+                (ToolStatus::InProgress | ToolStatus::Failed, _) => "failed",
             };
             console.note(format_args!(" {ended}{took}:"))?;
             for item in content_items.iter().flatten() {

@@ -14,7 +14,8 @@ use app_server_client::Client;
 use app_server_protocol::{
     AudioChunk, Capabilities, OutputModality, RealtimeAppendAudioParams, RealtimeStartParams,
     RealtimeStopParams, RealtimeTransport, STAGES_EXTENSION, ServerNotification, SpeakerName,
-    StageName, ThreadItem, ThreadStartResult, TurnInterruptParams, TurnState, methods,
+    StageName, ThreadItem, ThreadReadParams, ThreadStartResult, TurnInterruptParams, TurnState,
+    methods,
 };
 use audio_dsp::DUET_HZ;
 use audio_io::{WavError, WavReader};
@@ -74,6 +75,8 @@ pub struct TalkReport {
     /// The agent's last message, whole; else the last words that were spoken.
     pub answer: Option<String>,
     pub latency: Latency,
+    /// The thread's log.
+    pub rollout: Option<String>,
 }
 
 /// What this face must ask for when it connects.
@@ -147,7 +150,7 @@ async fn converse(
     let ended = talk.run(question, view, signals).await;
     let Talk { recording, deeds, stages, turn_failed, message, spoken, clock, .. } = talk;
     recording.finish()?;
-    let End { question_end, signal } = ended?;
+    let End { question_end, signal, rollout } = ended?;
 
     let exit = match signal {
         Some(signal) => signal.into(),
@@ -156,7 +159,7 @@ async fn converse(
         None => Exit::Done,
     };
     let latency = Latency::of(&stages, clock.unix_ms(question_end));
-    Ok(TalkReport { exit, thread, answer: message.or(spoken), latency })
+    Ok(TalkReport { exit, thread, answer: message.or(spoken), latency, rollout })
 }
 
 /// How a conversation is shown.
@@ -189,6 +192,7 @@ struct Talk {
 struct End {
     question_end: Time,
     signal: Option<Signal>,
+    rollout: Option<String>,
 }
 
 impl Talk {
@@ -237,9 +241,9 @@ impl Talk {
             };
             match outcome {
                 Some(Outcome::Answered) => {
-                    self.say_goodbye().await;
+                    let rollout = self.say_goodbye().await;
                     let question_end = question_end.unwrap_or(now);
-                    return Ok(End { question_end, signal: stopped });
+                    return Ok(End { question_end, signal: stopped, rollout });
                 }
                 Some(Outcome::NothingHeard) => {
                     return Err(HeadlessError::NothingHeard { path: self.input.clone() });
@@ -366,22 +370,25 @@ impl Talk {
         });
     }
 
-    /// The answer is complete: what goes wrong now is nobody's loss.
-    async fn say_goodbye(&mut self) {
-        let params = RealtimeStopParams { thread_id: self.thread_id.clone() };
+    /// Ends the conversation and asks where its log is. The answer is complete: what goes
+    /// wrong now is nobody's loss.
+    async fn say_goodbye(&mut self) -> Option<String> {
         let client = self.server.client.clone();
-        let goodbye = async {
-            let stop = client.call::<methods::RealtimeStop>(&params);
-            let closed = async {
-                while let Ok(news) = self.server.next().await {
-                    if matches!(news, ServerNotification::RealtimeClosed(_)) {
-                        break;
-                    }
-                }
-            };
-            tokio::join!(stop, closed)
+        let stop = RealtimeStopParams { thread_id: self.thread_id.clone() };
+        let read = ThreadReadParams { thread_id: self.thread_id.clone(), include_turns: false };
+        let ask = async {
+            client.call::<methods::RealtimeStop>(&stop).await.ok()?;
+            client.call::<methods::ThreadRead>(&read).await.ok()?.thread.path
         };
-        timeout(GOODBYE, goodbye).await.ok();
+        let closed = async {
+            while let Ok(news) = self.server.next().await {
+                if matches!(news, ServerNotification::RealtimeClosed(_)) {
+                    break;
+                }
+            }
+        };
+        let (path, ()) = timeout(GOODBYE, async { tokio::join!(ask, closed) }).await.ok()?;
+        path
     }
 }
 

@@ -90,7 +90,8 @@ impl Store {
         self.paths().filter_map(|path| summary(&path)).take(limit).collect()
     }
 
-    fn find(&self, thread: &ThreadId) -> Result<PathBuf, Error> {
+    /// Where a thread's log is. It has none before somebody says something.
+    pub fn find(&self, thread: &ThreadId) -> Result<PathBuf, Error> {
         let suffix = format!("-{thread}.jsonl");
         let is_it = |path: &PathBuf| {
             path.file_name().and_then(|name| name.to_str()).is_some_and(|name| {

@@ -172,7 +172,7 @@ fn items_have_the_shapes_that_clients_know() {
             duration: None,
         })),
         &[
-            r#"{"method":"item/completed","params":{"threadId":"t","turnId":"u","item":{"type":"dynamicToolCall","id":"i","namespace":null,"tool":"read_file","arguments":{"path":"a"},"status":"failed","contentItems":[{"type":"inputText","text":"no"}],"success":false,"durationMs":null},"completedAtMs":1700000000123}}"#,
+            r#"{"method":"item/completed","params":{"threadId":"t","turnId":"u","item":{"type":"dynamicToolCall","id":"i","namespace":null,"tool":"read_file","arguments":{"path":"a"},"status":"failed","contentItems":[{"type":"inputText","text":"no"}],"success":null,"durationMs":null},"completedAtMs":1700000000123}}"#,
         ],
     );
     check(completed(ItemBody::Spoken { speaker: Speaker::User, text: "hi".into() }), &[]);

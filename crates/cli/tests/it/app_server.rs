@@ -116,8 +116,18 @@ fn wishes_that_are_not_met_are_refused_by_name() {
         ("thread/fork", json!({}), -32601, "thread/fork"),
         ("thread/start", json!({ "cwd": "/no/such/place" }), -32600, "/no/such/place"),
         ("thread/start", json!({ "config": { "sandbox_mode": "castle" } }), -32600, "sandbox_mode"),
-        ("turn/start", json!({ "threadId": "none", "input": text }), -32600, "thread not found: none"),
-        ("turn/start", json!({ "threadId": thread, "input": [] }), -32600, "input must not be empty"),
+        (
+            "turn/start",
+            json!({ "threadId": "none", "input": text }),
+            -32600,
+            "thread not found: none",
+        ),
+        (
+            "turn/start",
+            json!({ "threadId": thread, "input": [] }),
+            -32600,
+            "input must not be empty",
+        ),
         (
             "turn/start",
             json!({ "threadId": thread, "input": text, "model": "bigger" }),

@@ -163,6 +163,21 @@ fn a_read_only_sandbox_writes_nothing() {
 }
 
 #[test]
+fn when_every_act_was_refused_nothing_was_done() {
+    let lab = Lab::new();
+    let patch = "*** Begin Patch\n*** Add File: made.txt\n+x\n*** End Patch\n";
+    let model = ModelScript::start([
+        ModelReply::tool_call("call_1", "apply_patch", json!({ "input": patch })),
+        ModelReply::message("I may not write here."),
+    ]);
+    lab.provider(&model.base_url());
+    let ran = lab.run(&["exec", "--sandbox", "read-only", "write"]);
+    ran.expect(3, "I may not write here.\n");
+    assert!(ran.err.contains(" refused:\n"), "{}", ran.err);
+    assert!(!lab.repo().join("made.txt").exists());
+}
+
+#[test]
 fn a_directory_that_is_missing_is_named() {
     let lab = Lab::new();
     lab.run(&["exec", "--cd", "no/such/place", "hi"]).expect_failure(2, &["no/such/place", "--cd"]);

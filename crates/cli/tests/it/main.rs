@@ -4,3 +4,4 @@
 mod app_server;
 mod exec;
 mod lab;
+mod talk;

@@ -3,13 +3,13 @@
 
 use std::io;
 
-use app_server_protocol::{ThreadItem, ThreadStartResult, TokenBreakdown, Turn, TurnState};
+use app_server_protocol::{ThreadStartResult, TokenBreakdown, Turn, TurnState};
 use serde::Serialize;
 
 use super::{Progress, View};
 use crate::console::Console;
 use crate::exit::HeadlessError;
-use crate::json_item::{Item, ItemNames};
+use crate::json_item::{Item, ItemNames, is_text};
 
 pub(super) struct Jsonl {
     console: Console,
@@ -118,17 +118,5 @@ impl From<TokenBreakdown> for Usage {
             reasoning_output_tokens,
         } = tokens;
         Self { input_tokens, cached_input_tokens, output_tokens, reasoning_output_tokens }
-    }
-}
-
-/// Texts are shown once, when they are whole.
-fn is_text(item: &ThreadItem) -> bool {
-    match item {
-        ThreadItem::UserMessage { .. }
-        | ThreadItem::AgentMessage { .. }
-        | ThreadItem::Reasoning { .. } => true,
-        ThreadItem::CommandExecution { .. }
-        | ThreadItem::FileChange { .. }
-        | ThreadItem::DynamicToolCall { .. } => false,
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Latency, TalkReport, View};
 use crate::console::Console;
 use crate::exit::{Exit, HeadlessError};
-use crate::json_item::{Item, ItemNames};
+use crate::json_item::{Item, ItemNames, is_text};
 
 pub(super) struct Jsonl<'a> {
     console: &'a mut Console,
@@ -97,6 +97,7 @@ impl View for Jsonl<'_> {
                     Ok(_) | Err(_) => Ok(()),
                 }
             }
+            News::ItemStarted(it) if is_text(&it.item) => Ok(()),
             News::ItemStarted(it) => match self.names.item(&it.item) {
                 Some(item) => self.say(&Event::Item { status: "started", item }),
                 None => Ok(()),
@@ -127,11 +128,11 @@ impl View for Jsonl<'_> {
     }
 
     fn ended(&mut self, report: &TalkReport, output: &Path) -> io::Result<()> {
-        let TalkReport { exit, thread, answer, latency } = report;
+        let TalkReport { exit, thread: _, answer, latency, rollout } = report;
         self.say(&Event::Latency(*latency))?;
         let status = status(*exit);
         let output = Some(output.display().to_string());
-        let rollout = thread.thread.path.as_deref();
+        let rollout = rollout.as_deref();
         self.say(&Event::End { status, answer: answer.as_deref(), output, rollout })
     }
 

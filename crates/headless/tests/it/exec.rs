@@ -166,7 +166,12 @@ async fn a_turn_whose_every_act_was_refused_has_done_nothing() {
     let ran = run(Format::People, |mut peer, _signals| async move {
         peer.start_thread().await;
         peer.start_turn().await;
-        peer.item_completed(command("declined", json!("no sandbox here"), Value::Null)).await;
+        let refused = json!({
+            "type": "dynamicToolCall", "id": "c", "namespace": null, "tool": "shell",
+            "arguments": {}, "status": "failed", "success": null, "durationMs": null,
+            "contentItems": [{ "type": "inputText", "text": "no sandbox here" }],
+        });
+        peer.item_completed(refused).await;
         peer.item_completed(message("m", "I could not run anything.")).await;
         peer.turn_completed("completed", Value::Null).await;
         peer

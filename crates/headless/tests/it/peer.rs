@@ -95,12 +95,7 @@ impl Peer {
 
     pub(crate) async fn start_thread(&mut self) -> Value {
         let result = json!({
-            "thread": {
-                "id": THREAD, "sessionId": THREAD, "preview": "", "ephemeral": false,
-                "modelProvider": "mock", "createdAt": 1, "updatedAt": 1,
-                "status": { "type": "idle" }, "cwd": "/w", "cliVersion": "0", "source": "exec",
-                "turns": [],
-            },
+            "thread": thread(),
             "model": "m", "modelProvider": "mock", "cwd": "/w", "approvalPolicy": "never",
             "approvalsReviewer": "user",
             "sandbox": { "type": "workspaceWrite", "networkAccess": false },
@@ -138,6 +133,14 @@ impl Peer {
     pub(crate) async fn send(&mut self, message: Value) {
         self.write.write_all(format!("{message}\n").as_bytes()).await.unwrap();
     }
+}
+
+pub(crate) fn thread() -> Value {
+    json!({
+        "id": THREAD, "sessionId": THREAD, "preview": "", "ephemeral": false,
+        "modelProvider": "mock", "createdAt": 1, "updatedAt": 1, "status": { "type": "idle" },
+        "cwd": "/w", "cliVersion": "0", "source": "exec", "turns": [], "path": "/h/rollout.jsonl",
+    })
 }
 
 /// What was written to a stream.

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use crate::peer::{Peer, console};
+use crate::peer::{Peer, console, thread};
 
 /// Half a second of something that sounds.
 const QUESTION_FRAMES: usize = 25;
@@ -132,9 +132,14 @@ async fn a_usual_talk(mut peer: Peer) -> Peer {
     sounds(&mut peer, &[2000; 24_000]).await;
     says(&mut peer, "assistant", "a b fails.").await;
     stage(&mut peer, "replyDone").await;
+    goodbye(&mut peer).await;
+    peer
+}
+
+async fn goodbye(peer: &mut Peer) {
     peer.expect("thread/realtime/stop", json!({})).await;
     peer.tell("thread/realtime/closed", json!({ "reason": "requested" })).await;
-    peer
+    peer.expect("thread/read", json!({ "thread": thread() })).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -200,6 +205,7 @@ async fn programs_get_events_with_a_type() {
     assert_eq!(events[4]["status"], "completed");
     assert_eq!(events[4]["item"]["exit_code"], 101);
     assert_eq!(events[8]["status"], "done");
+    assert_eq!(events[8]["rollout"], "/h/rollout.jsonl");
     assert_eq!(events[8]["answer"], "`a_b` fails.");
 }
 
@@ -262,8 +268,7 @@ async fn a_signal_stops_the_work_and_keeps_the_recording() {
         let params = peer.expect("turn/interrupt", json!({})).await;
         assert_eq!(params["turnId"], "u");
         peer.turn_completed("interrupted", Value::Null).await;
-        peer.expect("thread/realtime/stop", json!({})).await;
-        peer.tell("thread/realtime/closed", json!({ "reason": "requested" })).await;
+        goodbye(&mut peer).await;
         peer
     })
     .await;
