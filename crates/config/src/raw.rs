@@ -79,7 +79,7 @@ pub(crate) const PROVIDER_NOT_YET: &[&str] = &[
 ];
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, expecting = "a table")]
 pub(crate) struct RawConfig {
     pub(crate) model: Option<String>,
     pub(crate) model_provider: Option<String>,
@@ -101,7 +101,7 @@ pub(crate) struct RawConfig {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, expecting = "a table")]
 pub(crate) struct RawProvider {
     pub(crate) name: Option<String>,
     pub(crate) base_url: Option<String>,
@@ -116,14 +116,14 @@ pub(crate) struct RawProvider {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, expecting = "a table")]
 pub(crate) struct RawWorkspaceWrite {
     pub(crate) writable_roots: Vec<std::path::PathBuf>,
     pub(crate) network_access: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, expecting = "a table")]
 pub(crate) struct RawRealtime {
     pub(crate) version: Option<RawVersion>,
     #[serde(rename = "type")]
@@ -136,14 +136,14 @@ pub(crate) struct RawRealtime {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, expecting = "a table")]
 pub(crate) struct RawLocalVoice {
     pub(crate) speed: Option<f32>,
     pub(crate) language: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, expecting = "a table")]
 pub(crate) struct RawFeatures {
     pub(crate) realtime_conversation: Option<bool>,
 }
@@ -163,6 +163,7 @@ impl From<String> for RawSecret {
 macro_rules! names {
     ($raw:ident => $meaning:ty { $($name:literal $variant:ident => $value:expr,)* }) => {
         #[derive(Debug, Clone, Copy, Deserialize)]
+        #[serde(expecting = "a string")]
         pub(crate) enum $raw {
             $(#[serde(rename = $name)] $variant,)*
         }

@@ -24,7 +24,7 @@ fn a_wrong_type_names_file_line_and_key() {
     );
     check(
         "realtime = 1",
-        "HOME/config.toml:1: `realtime`: invalid type: integer `1`, expected struct RawRealtime",
+        "HOME/config.toml:1: `realtime`: invalid type: integer `1`, expected a table",
     );
     check(
         "[sandbox_workspace_write]\nnetwork_access = 'yes'",
