@@ -52,7 +52,7 @@ pub struct Sentence {
     /// The words as they were given, for captions. Empty for the rest of a sentence so long that it comes in
     /// several pieces.
     pub text: String,
-    /// 24 kHz mono.
+    /// 24 kHz mono, with the pause that follows the sentence. Empty where none of the words has a sound.
     pub pcm: Vec<i16>,
 }
 

@@ -1,4 +1,5 @@
-//! Samples fit to be played: no offset, no clicks at the ends, never louder than -1 dB of full scale.
+//! Samples fit to be played: no offset, no idle silence, no clicks at the ends, never louder than -1 dB of full
+//! scale.
 
 use crate::tts::VOICE_RATE;
 
@@ -8,12 +9,21 @@ const CEILING: f32 = 0.891;
 /// The ends fade over 5 ms.
 const FADE: usize = VOICE_RATE as usize / 200;
 
+/// Quieter than this nobody speaks: the network's own silence is ten times quieter.
+const AUDIBLE: f32 = 0.000_5;
+/// Silence kept before the first sound, 30 ms. The network makes 300 ms, which would be waited for.
+const LEAD: usize = VOICE_RATE as usize * 30 / 1_000;
+/// Silence kept after the last sound, 250 ms: the pause between two sentences.
+const TAIL: usize = VOICE_RATE as usize / 4;
+
 /// Anything below 30 Hz is no voice: it only moves the loudspeaker's cone.
 const RUMBLE: f32 = 30.0;
 
+/// Empty if there is nothing to hear.
 pub(super) fn pcm(mut sound: Vec<f32>) -> Vec<i16> {
     without_rumble(&mut sound);
-    fade(&mut sound);
+    let sound = without_idle_silence(&mut sound);
+    fade(sound);
     let peak = sound.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
     // The whole sentence is made quieter: a limiter that acts on its peaks would be heard.
     let gain = if peak > CEILING { CEILING / peak } else { 1.0 };
@@ -27,6 +37,17 @@ fn without_rumble(sound: &mut [f32]) {
         out = keep * (out + *sample - before);
         before = *sample;
         *sample = out;
+    }
+}
+
+fn without_idle_silence(sound: &mut [f32]) -> &mut [f32] {
+    let audible = |sample: &f32| sample.abs() > AUDIBLE;
+    match (sound.iter().position(audible), sound.iter().rposition(audible)) {
+        (Some(first), Some(last)) => {
+            let end = (last + 1 + TAIL).min(sound.len());
+            &mut sound[first.saturating_sub(LEAD)..end]
+        }
+        (None, _) | (_, None) => &mut [],
     }
 }
 
@@ -57,8 +78,21 @@ mod tests {
     }
 
     #[test]
+    fn silence_is_cut_to_what_a_pause_needs() {
+        let mut sound = vec![0.0; 24_000];
+        sound[10_000..12_000].fill(0.5);
+        let length = pcm(sound).len();
+        // The filter rings a little after the sound.
+        assert!(
+            (super::LEAD + 2_000 + super::TAIL..24_000 - 10_000 + super::LEAD).contains(&length),
+            "{length}"
+        );
+    }
+
+    #[test]
     fn nothing_stays_nothing() {
         assert!(pcm(Vec::new()).is_empty());
+        assert!(pcm(vec![0.0; 24_000]).is_empty());
         assert_eq!(pcm(vec![0.1]).len(), 1);
     }
 }
