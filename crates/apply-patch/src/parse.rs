@@ -188,10 +188,18 @@ impl<'a> Lines<'a> {
 
     fn add(&mut self, path: &str) -> Result<Operation, ParseError> {
         let mut added = Vec::new();
+        // Empty lines without their `+`: an editor or a model has taken it off. Between lines of
+        // the file they are lines of it; before the first and after the last they only separate.
+        let mut bare = 0;
         while let Some((number, line)) = self.next_if(|line| Marker::of(line).is_none()) {
             match line.strip_prefix('+') {
-                Some(line) => added.push(line.to_owned()),
-                None if line.trim().is_empty() => (),
+                Some(line) => {
+                    let between = if added.is_empty() { 0 } else { bare };
+                    added.extend(std::iter::repeat_n(String::new(), between));
+                    bare = 0;
+                    added.push(line.to_owned());
+                }
+                None if line.trim().is_empty() => bare += 1,
                 None => return Err(wrong(number, line, "a line of the new file, after a `+`")),
             }
         }

@@ -46,6 +46,9 @@ const ABC: (&str, &str) = ("f", "a\nb\nc\n");
 fn files_are_added_deleted_and_moved() {
     check(&[], "*** Add File: d/new\n+one\n+\n+ two", "d/new (new):\none\n\n two");
     check(&[], "*** Add File: empty", "empty (new):");
+    // Empty lines that lost their `+` are lines of the file, where they are between others.
+    check(&[], "*** Add File: f\n\n+a\n\n  \n+b\n\n", "f (new):\na\n\n\nb");
+    check(&[], "*** Add File: f\n+a\n\n*** Add File: g\n+b", "f (new):\na\ng (new):\nb");
     check(&[ABC], "*** Delete File: f", "f deleted");
     check(&[ABC], "*** Update File: f\n*** Move to: g", "f -> g:\na\nb\nc");
     check(&[ABC], "*** Update File: f\n*** Move to: g\n@@\n-b\n+B", "f -> g:\na\nB\nc");
