@@ -72,7 +72,8 @@ impl Parser {
         match extension {
             "py" => parser(
                 ".py",
-                "exec python3 -c 'import ast, sys
+                // Isolated: else `import ast` takes the repository's own `ast.py`.
+                "exec python3 -I -c 'import ast, sys
 try:
     ast.parse(open(sys.argv[1], encoding=\"utf-8\").read())
 except SyntaxError as error:

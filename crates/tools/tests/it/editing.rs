@@ -120,6 +120,17 @@ async fn half_a_patch_on_the_disk_is_taken_back() {
     assert_eq!(text(&directory, "a"), "one\n");
 }
 
+/// A repository's `ast.py` is its own affair.
+#[tokio::test]
+async fn a_check_runs_nothing_of_the_repository() {
+    let ours = "import sys\ndef parse(text):\n    if 'two' in text:\n        sys.exit('ran')\n";
+    let directory = directory(&[("ast.py", ours), ("a.py", "one = 1\n")]);
+    let context = context(directory.path(), Style::Typed);
+    let arguments = serde_json::json!({ "path": "a.py", "content": "one = 1\ntwo = 2\n" });
+    let outcome = run(&context, "write_file", arguments).await;
+    assert!(outcome.output.starts_with("a.py is changed:"), "{}", outcome.output);
+}
+
 const CALC: &str = "def add(a, b):\n    return a - b\n\n\ndef twice(a):\n    return add(a, a)\n";
 
 #[tokio::test]
