@@ -163,6 +163,11 @@ fn tell(command: &str, finished: &Finished, style: Style, facts: &RepositoryFact
         let limit = if style == Style::Typed { TYPED_LIMIT } else { FULL_LIMIT };
         return format!("Ran `{command}`. {ending}\n{}", clip(&raw, limit));
     };
+    if let Some(unexplained) = unexplained(&report, finished) {
+        // Only the output can say why: it is shown to either model.
+        let limit = if style == Style::Typed { TYPED_LIMIT } else { FULL_LIMIT };
+        return format!("Ran `{command}`. {unexplained}\n{}", clip(&raw, limit));
+    }
     let summary = summary(&report);
     match style {
         Style::Full => {
@@ -193,6 +198,26 @@ fn summary(report: &Report) -> String {
         (Some(passed), failed) => format!("{passed} passed, {failed} failed{skipped}."),
         (None, failed) => format!("{failed} failed{skipped}."),
     }
+}
+
+/// What to say of a run that failed without a test that did: a test binary that aborted, an exit
+/// in the middle, a second runner, a threshold of coverage. `None` where the report explains it.
+fn unexplained(report: &Report, finished: &Finished) -> Option<String> {
+    let Report { passed, failed, skipped, failures, broken } = report;
+    if finished.succeeded() || 0 < *failed || !failures.is_empty() || broken.is_some() {
+        return None;
+    }
+    let how = match (finished.exit.code, finished.exit.signal) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => "no exit code".to_owned(),
+    };
+    let skipped = if *skipped == 0 { String::new() } else { format!(", {skipped} skipped") };
+    Some(match passed {
+        Some(0) => format!("No test was run{skipped}, and the run failed ({how})."),
+        Some(passed) => format!("{passed} passed{skipped}, but the run failed ({how})."),
+        None => format!("No test is said to have failed{skipped}, but the run failed ({how})."),
+    })
 }
 
 fn details(report: &Report, sources: &Sources<'_>) -> String {

@@ -251,6 +251,31 @@ async fn unknown_output_is_shown_itself() {
     assert_eq!(told(&context, "run_tests", "").await, "Ran `make test`. Exit code 0.\nall good");
 }
 
+/// The runner's own words are not all of the run.
+#[tokio::test]
+async fn a_failed_run_is_no_success_whatever_passed() {
+    let passed = "test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out";
+    let makefile = |then: &str| {
+        format!("test:\n\t@echo 'running 3 tests'; echo '{passed}'; echo worse; {then}\n")
+    };
+    for (then, how) in [
+        ("exit 3", "(exit code 2)."),
+        // As a test binary that aborts under cargo.
+        ("kill -9 $$PPID", "(signal 9)."),
+    ] {
+        let repository = repository(&[("Makefile", &makefile(then))]);
+        for style in [Style::Typed, Style::Full] {
+            let told = told(&context(repository.path(), style), "run_tests", "").await;
+            let first = format!("Ran `make test`. 3 passed, but the run failed {how}\n");
+            assert!(told.starts_with(&first), "{told}");
+            assert!(told.contains("worse"), "{told}");
+        }
+    }
+    let repository = repository(&[("Makefile", &makefile("exit 0"))]);
+    let told = told(&context(repository.path(), Style::Typed), "run_tests", "").await;
+    assert_eq!(told, "All 3 tests passed.");
+}
+
 #[tokio::test]
 async fn a_filter_is_passed_on() {
     let repository = repository(RUST);
