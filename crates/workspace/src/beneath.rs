@@ -26,7 +26,7 @@ pub enum PathError {
     Missing(String),
     #[error("{0} is a directory")]
     Directory(String),
-    #[error("{0} is a link; name the file it leads to")]
+    #[error("{0} is or is behind a link; name the file it leads to")]
     Link(String),
     #[error("{0} is not an ordinary file")]
     Special(String),
@@ -125,7 +125,7 @@ impl Root {
     pub fn write(&self, given: &str, contents: &[u8]) -> Result<(), PathError> {
         let (path, parent, name) = self.to_change(given)?;
         self.make_directories(&parent)?;
-        let directory = self.open_beneath(&parent, OFlags::PATH | OFlags::DIRECTORY)?;
+        let directory = self.open_to_change(&parent)?;
         let existing = File::from(match self.existing(&directory, &path, &name)? {
             Some(existing) => existing,
             None => return self.place(&directory, &path, &name, contents, None),
@@ -137,7 +137,7 @@ impl Root {
     /// Fails as [`Root::write`] and [`Root::remove`] would, for reasons that can be known before.
     pub fn may_change(&self, given: &str) -> Result<(), PathError> {
         let (path, parent, name) = self.to_change(given)?;
-        match self.open_beneath(&parent, OFlags::PATH | OFlags::DIRECTORY) {
+        match self.open_to_change(&parent) {
             Ok(directory) => self.existing(&directory, &path, &name).map(drop),
             // It would be made.
             Err(PathError::Missing(_)) => Ok(()),
@@ -147,7 +147,7 @@ impl Root {
 
     pub fn remove(&self, given: &str) -> Result<(), PathError> {
         let (path, parent, name) = self.to_change(given)?;
-        let directory = self.open_beneath(&parent, OFlags::PATH | OFlags::DIRECTORY)?;
+        let directory = self.open_to_change(&parent)?;
         if self.existing(&directory, &path, &name)?.is_none() {
             return Err(PathError::Missing(path));
         }
@@ -224,7 +224,7 @@ impl Root {
     fn make_directories(&self, path: &str) -> Result<(), PathError> {
         let mut made = String::new();
         for part in path.split('/').filter(|part| !part.is_empty()) {
-            let parent = self.open_beneath(&made, OFlags::PATH | OFlags::DIRECTORY)?;
+            let parent = self.open_to_change(&made)?;
             if !made.is_empty() {
                 made.push('/');
             }
@@ -238,9 +238,25 @@ impl Root {
         Ok(())
     }
 
+    /// A directory in which something is to be changed. No link leads to it: what is protected is
+    /// known by its name, and a link is another name for it.
+    fn open_to_change(&self, path: &str) -> Result<OwnedFd, PathError> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
+        self.open_resolved(path, flags, ResolveFlags::NO_SYMLINKS)
+    }
+
     fn open_beneath(&self, path: &str, flags: OFlags) -> Result<OwnedFd, PathError> {
+        self.open_resolved(path, flags, ResolveFlags::NO_MAGICLINKS)
+    }
+
+    fn open_resolved(
+        &self,
+        path: &str,
+        flags: OFlags,
+        links: ResolveFlags,
+    ) -> Result<OwnedFd, PathError> {
         let flags = flags | OFlags::CLOEXEC;
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        let resolve = ResolveFlags::BENEATH | links;
         let name = if path.is_empty() { "." } else { path };
         let opened = match rustix::fs::openat2(&self.directory, name, flags, Mode::empty(), resolve)
         {

@@ -61,7 +61,7 @@ fn links_lead_out_of_nothing() {
     }
     for path in ["dir/x", "dir/new", "up/new", "dir/deep/new"] {
         let written = root.write(path, b"y");
-        assert!(matches!(written, Err(PathError::Outside(_))), "{path}: {written:?}");
+        assert!(matches!(written, Err(PathError::Link(_))), "{path}: {written:?}");
         assert!(root.remove(path).is_err());
     }
     for path in ["file", "near"] {
@@ -116,6 +116,16 @@ fn what_git_and_duet_act_on_is_not_written() {
         assert!(matches!(root.may_change(path), Err(PathError::Protected(_))), "{path}");
         assert!(matches!(root.remove(path), Err(PathError::Protected(_))), "{path}");
     }
+    // Nor by another name.
+    symlink(".git", directory.path().join("cfg")).unwrap();
+    symlink(".git/hooks", directory.path().join("hooks")).unwrap();
+    for path in ["cfg/config", "cfg/hooks/new", "cfg/deep/er/new", "hooks/pre-commit"] {
+        assert!(matches!(root.write(path, b"x"), Err(PathError::Link(_))), "{path}");
+        assert!(matches!(root.may_change(path), Err(PathError::Link(_))), "{path}");
+        assert!(matches!(root.remove(path), Err(PathError::Link(_))), "{path}");
+    }
+    assert!(!directory.path().join(".git/deep").exists());
+    assert!(root.read("cfg/config", LIMIT).is_ok(), "reading follows links that stay inside");
     root.write(".gitignore", b"x").unwrap();
     root.write(".github/workflows/ci.yml", b"x").unwrap();
 }
