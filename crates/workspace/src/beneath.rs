@@ -5,7 +5,7 @@
 //! by itself and links are refused.
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
@@ -123,15 +123,44 @@ impl Root {
     /// Makes or replaces a file, whole or not at all; makes the directories above it. The mode and
     /// owner of an existing file are kept. Links are not written through.
     pub fn write(&self, given: &str, contents: &[u8]) -> Result<(), PathError> {
+        self.write_as(given, contents, None)
+    }
+
+    /// As [`Root::write`], but with the mode and owner of `like`: the file was another before.
+    pub fn write_like(
+        &self,
+        given: &str,
+        contents: &[u8],
+        like: &Metadata,
+    ) -> Result<(), PathError> {
+        self.write_as(given, contents, Some(like))
+    }
+
+    /// Of a file that may be changed, for [`Root::write_like`].
+    pub fn metadata(&self, given: &str) -> Result<Metadata, PathError> {
+        let (path, parent, name) = self.to_change(given)?;
+        let directory = self.open_to_change(&parent)?;
+        let existing = self.existing(&directory, &path, &name)?;
+        let existing = existing.ok_or_else(|| PathError::Missing(path.clone()))?;
+        File::from(existing).metadata().map_err(|source| io(&path, source))
+    }
+
+    fn write_as(
+        &self,
+        given: &str,
+        contents: &[u8],
+        like: Option<&Metadata>,
+    ) -> Result<(), PathError> {
         let (path, parent, name) = self.to_change(given)?;
         self.make_directories(&parent)?;
         let directory = self.open_to_change(&parent)?;
-        let existing = File::from(match self.existing(&directory, &path, &name)? {
-            Some(existing) => existing,
-            None => return self.place(&directory, &path, &name, contents, None),
-        });
-        let metadata = existing.metadata().map_err(|source| io(&path, source))?;
-        self.place(&directory, &path, &name, contents, Some(&metadata))
+        let existing = self.existing(&directory, &path, &name)?;
+        if let Some(like) = like {
+            return self.place(&directory, &path, &name, contents, Some(like));
+        }
+        let own = existing.map(|it| File::from(it).metadata()).transpose();
+        let own = own.map_err(|source| io(&path, source))?;
+        self.place(&directory, &path, &name, contents, own.as_ref())
     }
 
     /// Fails as [`Root::write`] and [`Root::remove`] would, for reasons that can be known before.
@@ -200,7 +229,7 @@ impl Root {
         path: &str,
         name: &str,
         contents: &[u8],
-        existing: Option<&std::fs::Metadata>,
+        like: Option<&Metadata>,
     ) -> Result<(), PathError> {
         let temporary = temporary_name();
         let flags =
@@ -208,7 +237,7 @@ impl Root {
         let file =
             rustix::fs::openat(directory, temporary.as_str(), flags, Mode::from_raw_mode(0o666))
                 .map_err(|error| io(path, error.into()))?;
-        let placed = fill(File::from(file), contents, existing).and_then(|()| {
+        let placed = fill(File::from(file), contents, like).and_then(|()| {
             rustix::fs::renameat(directory, temporary.as_str(), directory, name)
                 .map_err(std::io::Error::from)
         });
@@ -287,18 +316,14 @@ impl Root {
     }
 }
 
-fn fill(
-    mut file: File,
-    contents: &[u8],
-    existing: Option<&std::fs::Metadata>,
-) -> std::io::Result<()> {
+fn fill(mut file: File, contents: &[u8], like: Option<&Metadata>) -> std::io::Result<()> {
     file.write_all(contents)?;
-    if let Some(existing) = existing {
-        match std::os::unix::fs::fchown(file.as_fd(), Some(existing.uid()), Some(existing.gid())) {
+    if let Some(like) = like {
+        match std::os::unix::fs::fchown(file.as_fd(), Some(like.uid()), Some(like.gid())) {
             // Only root may give files away; for others the owner is themselves anyway.
             Ok(()) | Err(_) => (),
         }
-        file.set_permissions(existing.permissions())?;
+        file.set_permissions(like.permissions())?;
     }
     file.sync_data()
 }

@@ -86,6 +86,13 @@ fn writes_replace_whole_files_and_keep_their_mode() {
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
     assert_eq!(after.mode() & 0o777, 0o755);
     assert_ne!(after.ino(), before, "a reader of the old file must not see half of the new one");
+    // A file that was another before keeps that one's.
+    let like = root.metadata("run.sh").unwrap();
+    root.write_like("moved.sh", b"new", &like).unwrap();
+    let moved = std::fs::metadata(directory.path().join("moved.sh")).unwrap();
+    assert_eq!(moved.mode() & 0o777, 0o755);
+    root.remove("moved.sh").unwrap();
+    assert!(matches!(root.metadata("moved.sh"), Err(PathError::Missing(_))));
     root.may_change("deep/er/file").unwrap();
     root.write("deep/er/file", b"x").unwrap();
     assert_eq!(root.read("deep/er/file", LIMIT).unwrap(), b"x");
