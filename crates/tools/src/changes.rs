@@ -1,5 +1,7 @@
 //! Changes of files: as diffs for people, and onto the disk.
 
+use std::fs::Metadata;
+
 use apply_patch::Change;
 use protocol::{CallId, ChangeKind, FileChange, FileChangeItem, ItemBody, ItemStatus};
 use similar::TextDiff;
@@ -77,10 +79,13 @@ pub(crate) fn write_all(root: &Root, changes: &[Change]) -> Result<(), PathError
             root.may_change(target)?;
         }
     }
-    for (index, change) in changes.iter().enumerate() {
-        if let Err(error) = write(root, change) {
-            for done in changes[..=index].iter().rev() {
-                take_back(root, done);
+    // All of them before the first write: files may change places.
+    let originals = originals(root, changes)?;
+    let steps = steps(changes);
+    for (index, step) in steps.iter().enumerate() {
+        if let Err(error) = step.carry_out(root, &originals) {
+            for done in steps[..=index].iter().rev() {
+                done.take_back(root, &originals);
             }
             return Err(error);
         }
@@ -88,26 +93,80 @@ pub(crate) fn write_all(root: &Root, changes: &[Change]) -> Result<(), PathError
     Ok(())
 }
 
-fn write(root: &Root, change: &Change) -> Result<(), PathError> {
-    let Change { path, before, after, moved_to } = change;
-    let target = moved_to.as_ref().unwrap_or(path);
-    if let Some(after) = after {
-        root.write(target, after.as_bytes())?;
-    }
-    // A file that is moved is there twice for a moment, rather than not at all.
-    let leaves = after.is_none() || target != path;
-    if before.is_some() && leaves { root.remove(path) } else { Ok(()) }
+/// A file as it is before the changes.
+struct Original<'a> {
+    path: &'a str,
+    text: &'a str,
+    metadata: Metadata,
 }
 
-/// The disk has just failed us, so this may fail as well; the first error is what is told.
-fn take_back(root: &Root, change: &Change) {
-    let Change { path, before, after, moved_to } = change;
-    let target = moved_to.as_ref().unwrap_or(path);
-    let undone = match before {
-        Some(before) => root.write(path, before.as_bytes()),
-        None => Ok(()),
+fn originals<'a>(root: &Root, changes: &'a [Change]) -> Result<Vec<Original<'a>>, PathError> {
+    let existing =
+        changes.iter().filter_map(|change| Some((&change.path, change.before.as_ref()?)));
+    existing
+        .map(|(path, text)| Ok(Original { path, text, metadata: root.metadata(path)? }))
+        .collect()
+}
+
+enum Step<'a> {
+    Write { target: &'a str, text: &'a str, from: &'a str },
+    Remove { path: &'a str },
+}
+
+/// A file that is moved is there twice for a moment, rather than not at all: all files are written
+/// before any is removed, and none is removed that was written. Only a file that becomes a
+/// directory must go first.
+fn steps(changes: &[Change]) -> Vec<Step<'_>> {
+    let writes = changes.iter().filter_map(|change| {
+        let Change { path, before: _, after, moved_to } = change;
+        let target = moved_to.as_ref().unwrap_or(path);
+        Some(Step::Write { target, text: after.as_ref()?, from: path })
+    });
+    let writes: Vec<Step<'_>> = writes.collect();
+    let targets = || {
+        writes.iter().filter_map(|step| match step {
+            Step::Write { target, .. } => Some(*target),
+            Step::Remove { .. } => None,
+        })
     };
-    let made = after.is_some() && (before.is_none() || target != path);
-    let removed = if made { root.remove(target) } else { Ok(()) };
-    drop(undone.and(removed));
+    let sources = changes.iter().filter(|change| change.before.is_some());
+    let left = sources.map(|change| change.path.as_str()).filter(|path| {
+        let path = *path;
+        targets().all(|target| target != path)
+    });
+    let in_the_way = |path: &str| {
+        targets().any(|it| it.strip_prefix(path).is_some_and(|rest| rest.starts_with('/')))
+    };
+    let (first, last): (Vec<&str>, Vec<&str>) = left.partition(|path| in_the_way(path));
+    let remove = |path| Step::Remove { path };
+    let (first, last) = (first.into_iter().map(remove), last.into_iter().map(remove));
+    first.chain(writes).chain(last).collect()
+}
+
+impl Step<'_> {
+    fn carry_out(&self, root: &Root, originals: &[Original<'_>]) -> Result<(), PathError> {
+        match self {
+            Self::Remove { path } => root.remove(path),
+            Self::Write { target, text, from } => {
+                // Its mode goes along with a file.
+                match originals.iter().find(|it| it.path == *from && from != target) {
+                    Some(moved) => root.write_like(target, text.as_bytes(), &moved.metadata),
+                    None => root.write(target, text.as_bytes()),
+                }
+            }
+        }
+    }
+
+    /// The disk has just failed us, so this may fail as well; the first error is what is told.
+    fn take_back(&self, root: &Root, originals: &[Original<'_>]) {
+        let (Self::Remove { path } | Self::Write { target: path, .. }) = self;
+        let taken_back = match originals.iter().find(|it| it.path == *path) {
+            Some(Original { path, text, metadata }) => {
+                root.write_like(path, text.as_bytes(), metadata)
+            }
+            // Also when it was not made yet: then it is missing.
+            None => root.remove(path),
+        };
+        drop(taken_back);
+    }
 }

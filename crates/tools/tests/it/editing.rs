@@ -1,5 +1,7 @@
 //! Tools that change files.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use protocol::{ChangeKind, FileChangeItem, ItemStatus};
 
 use super::*;
@@ -22,6 +24,7 @@ fn text(root: &TempDir, path: &str) -> String {
 #[tokio::test]
 async fn a_patch_is_applied_and_told() {
     let directory = directory(&[("a.txt", "one\ntwo\nthree\n"), ("old", "x\n"), ("mv", "m\n")]);
+    set_mode(&directory, "mv", 0o755);
     let context = context(directory.path(), Style::Full);
     let patch = "*** Begin Patch
 *** Update File: ./a.txt
@@ -62,7 +65,7 @@ async fn a_patch_is_applied_and_told() {
     );
     assert_eq!(text(&directory, "a.txt"), "one\n2\nthree\n");
     assert_eq!(text(&directory, "d/new"), "n\n");
-    assert_eq!(text(&directory, "moved"), "m\n");
+    assert_eq!((text(&directory, "moved"), mode(&directory, "moved")), ("m\n".to_owned(), 0o755));
     assert!(!directory.path().join("old").exists() && !directory.path().join("mv").exists());
 }
 
@@ -106,6 +109,58 @@ async fn a_patch_that_cannot_be_applied_changes_nothing() {
     let input = "*** Begin Patch\n*** Delete File: a.txt\n*** End Patch";
     let outcome = run(&context, "apply_patch", serde_json::json!({ "input": input })).await;
     assert_eq!(outcome.output, "Files may only be read in this thread.");
+}
+
+fn mode(root: &TempDir, path: &str) -> u32 {
+    std::fs::metadata(root.path().join(path)).unwrap().permissions().mode() & 0o777
+}
+
+fn set_mode(root: &TempDir, path: &str, mode: u32) {
+    let permissions = std::fs::Permissions::from_mode(mode);
+    std::fs::set_permissions(root.path().join(path), permissions).unwrap();
+}
+
+/// Two files change places, by a third name; what is moved stays what it was.
+const SWAP: &str = "*** Update File: a
+*** Move to: t
+*** Update File: b
+*** Move to: a
+*** Update File: t
+*** Move to: b";
+
+#[tokio::test]
+async fn files_can_change_places() {
+    let directory = directory(&[("a", "A\n"), ("b", "B\n"), ("old", "O\n"), ("x", "X\n")]);
+    set_mode(&directory, "a", 0o755);
+    set_mode(&directory, "b", 0o600);
+    let context = context(directory.path(), Style::Full);
+    // Over a file that is deleted, in either order; and a file gives way to a directory.
+    let input = format!(
+        "*** Begin Patch\n{SWAP}\n*** Delete File: old\n*** Add File: new\n+N\n\
+         *** Update File: new\n*** Move to: old\n*** Delete File: x\n*** Add File: x/y\n+Y\n\
+         *** End Patch"
+    );
+    let outcome = run(&context, "apply_patch", serde_json::json!({ "input": input })).await;
+    assert!(outcome.output.starts_with("Done: "), "{}", outcome.output);
+    assert_eq!((text(&directory, "a"), mode(&directory, "a")), ("B\n".to_owned(), 0o600));
+    assert_eq!((text(&directory, "b"), mode(&directory, "b")), ("A\n".to_owned(), 0o755));
+    assert_eq!(text(&directory, "old"), "N\n");
+    assert_eq!(text(&directory, "x/y"), "Y\n");
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 4);
+}
+
+#[tokio::test]
+async fn a_swap_is_taken_back_as_well() {
+    let directory = directory(&[("a", "A\n"), ("b", "B\n"), ("d/b", "two\n")]);
+    set_mode(&directory, "a", 0o755);
+    set_mode(&directory, "b", 0o600);
+    let context = context(directory.path(), Style::Full);
+    let input = format!("*** Begin Patch\n{SWAP}\n*** Add File: d/b/c\n+x\n*** End Patch");
+    let outcome = run(&context, "apply_patch", serde_json::json!({ "input": input })).await;
+    assert!(outcome.output.starts_with("Nothing was changed: d/b"), "{}", outcome.output);
+    assert_eq!((text(&directory, "a"), mode(&directory, "a")), ("A\n".to_owned(), 0o755));
+    assert_eq!((text(&directory, "b"), mode(&directory, "b")), ("B\n".to_owned(), 0o600));
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 3);
 }
 
 #[tokio::test]
