@@ -38,6 +38,10 @@ const OVERRIDES: [(&str, &str); 18] = [
     ("color.ui", "never"),
 ];
 
+/// A git that looks into a submodule obeys that one's configuration, and `submodule.NAME.ignore`,
+/// which the repository sets, wins over `diff.ignoreSubmodules`. Nothing wins over the option.
+const NO_SUBMODULES: &str = "--ignore-submodules=all";
+
 /// Variables of ours that git gets. None of `GIT_*`, which could point it elsewhere.
 const ENVIRONMENT: [&str; 5] = ["PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR", "USER"];
 
@@ -106,13 +110,13 @@ impl Git {
     /// All changes since the last commit, staged or not, of files that git knows.
     pub fn diff(&self) -> GitCommand {
         let base: &[&str] = if self.has_commits() { &["HEAD"] } else { &["--cached"] };
-        let options = ["diff", "--no-ext-diff", "--no-textconv", "--no-color"];
+        let options = ["diff", "--no-ext-diff", "--no-textconv", "--no-color", NO_SUBMODULES];
         self.command(&[&options, base].concat())
     }
 
     /// For [`Status::parse`].
     pub fn status(&self) -> GitCommand {
-        self.command(&["status", "--porcelain=v1", "-z", "--untracked-files=all"])
+        self.command(&["status", "--porcelain=v1", "-z", "--untracked-files=all", NO_SUBMODULES])
     }
 
     /// What the last commit says and changed.
@@ -122,6 +126,8 @@ impl Git {
             "--no-ext-diff",
             "--no-textconv",
             "--no-color",
+            // As a line with the commit: anything else asks a git that runs in the submodule.
+            "--submodule=short",
             "--stat=100",
             "--patch",
             "--date=short",

@@ -117,6 +117,39 @@ fn nothing_of_the_repository_runs() {
     assert!(!marker.exists());
 }
 
+/// A submodule is a repository of its own, with filters of its own names.
+#[test]
+fn nothing_of_a_submodule_runs() {
+    let repository = repository(&[("a.txt", "one\n")]);
+    let root = repository.path();
+    let sub = root.join("sub");
+    put(&sub, "b.txt", "one\n");
+    put(&sub, ".gitattributes", "*.txt filter=inner\n");
+    git(&sub, &["init", "-q"]);
+    git(&sub, &["add", "-A"]);
+    git(&sub, &["commit", "-q", "-m", "Inner"]);
+    put(root, ".gitmodules", "[submodule \"sub\"]\n\tpath = sub\n\turl = ./sub\n\tignore = none\n");
+    git(root, &["add", "-A"]);
+    git(root, &["commit", "-q", "-m", "Outer"]);
+    put_config(root, "submodule.sub.ignore", "none");
+    put_config(root, "diff.submodule", "diff");
+    let marker = root.join("marker");
+    put_config(&sub, "filter.inner.clean", &format!("touch '{}'; cat", marker.display()));
+    put(&sub, "b.txt", "two\n");
+    // Armed: an ordinary git trips over it.
+    Command::new("git").args(["status"]).current_dir(root).output().unwrap();
+    assert!(marker.exists(), "the trap does not work");
+    std::fs::remove_file(&marker).unwrap();
+    let git = Git::open(root).unwrap();
+    for command in [git.status(), git.diff(), git.log(3), git.last_commit()] {
+        put(&sub, "b.txt", "three\n");
+        output(root, &command);
+        assert!(!marker.exists(), "{command:?}");
+    }
+    workspace::repository_facts(root).unwrap();
+    assert!(!marker.exists());
+}
+
 fn put_config(root: &Path, key: &str, value: &str) {
     let status =
         Command::new("git").args(["config", key, value]).current_dir(root).status().unwrap();
