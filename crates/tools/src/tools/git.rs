@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use protocol::{ItemStatus, RepositoryFacts, ToolEffect, ToolSpec};
-use sandboxing::{Availability, Confinement, availability};
 use workspace::{Git, GitCommand, Status, StatusKind, log_line};
 
 use super::{Tool, tool_item};
@@ -136,14 +135,10 @@ async fn answer(
         Ok(None) => return Err("This directory is not in a git repository.".to_owned()),
         Err(_) => return Err("git could not be asked.".to_owned()),
     };
-    // The call runs nothing of the repository's by its own options; the sandbox stands behind
-    // them where there is one.
-    let confinement = match availability() {
-        Availability::Confined { .. } => reading(),
-        Availability::Unavailable { .. } => Confinement::NONE,
-    };
+    // The call runs nothing of the repository's by its own options. The sandbox stands behind them:
+    // where there is none, git is refused as every other program is.
     let GitCommand { argv, env } = command;
-    let program = Program { argv, env, confinement, time_limit: TIME_LIMIT };
+    let program = Program { argv, env, confinement: reading(), time_limit: TIME_LIMIT };
     match run_program(job, ports, program, Telling::Silent).await {
         Ok(finished) if finished.succeeded() => Ok(finished.output),
         Ok(finished) => {

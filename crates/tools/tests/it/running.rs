@@ -314,3 +314,53 @@ with tempfile.TemporaryFile() as file:
     let told = told(&context, "shell", r#"{"command":"python3 pool.py"}"#).await;
     assert_eq!(without_seconds(&told), "Exit code 0.\n[1, 2]\n1");
 }
+
+/// Runs the rest of its arguments where the kernel has no Landlock: `landlock_create_ruleset` has
+/// the number 444 on every architecture.
+const WITHOUT_LANDLOCK: &str = r#"
+import ctypes, os, struct, sys
+def op(code, true, false, value):
+    return struct.pack("HBBI", code, true, false, value)
+# Load the number; 444 is "not implemented", the rest goes on.
+program = op(0x20, 0, 0, 0) + op(0x15, 0, 1, 444) + op(0x06, 0, 0, 0x50000 | 38) + op(0x06, 0, 0, 0x7fff0000)
+filters = ctypes.create_string_buffer(program, len(program))
+class Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("filters", ctypes.c_void_p)]
+libc = ctypes.CDLL(None)
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert libc.prctl(22, 2, ctypes.byref(Program(4, ctypes.addressof(filters)))) == 0
+os.execv(sys.argv[1], sys.argv[1:])
+"#;
+
+#[test]
+fn without_a_sandbox_no_program_runs() {
+    let output = Command::new("python3")
+        .args(["-c", WITHOUT_LANDLOCK])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "running::without_a_sandbox", "--nocapture"])
+        .env("WITHOUT_A_SANDBOX", "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("every program was refused"), "{said}");
+}
+
+#[tokio::test]
+async fn without_a_sandbox() {
+    if std::env::var_os("WITHOUT_A_SANDBOX").is_none() {
+        return;
+    }
+    let why = "no sandbox can be had, so the command was not started: this kernel has no landlock";
+    let repository = repository(&[("Makefile", "test:\n\ttrue\n")]);
+    let context = context(repository.path(), Style::Typed);
+    for name in ["git_log", "git_diff", "git_status", "last_commit"] {
+        let told = told(&context, name, "").await;
+        assert!(told.starts_with(&format!("git was not run: {why}")), "{name}: {told}");
+    }
+    for (name, arguments) in [("shell", r#"{"command":"true"}"#), ("run_tests", "")] {
+        let told = told(&context, name, arguments).await;
+        assert!(told.contains(why), "{name}: {told}");
+    }
+    println!("every program was refused");
+}
