@@ -11,6 +11,7 @@
 mod beneath;
 mod facts;
 mod git;
+mod ignore_rules;
 mod lines;
 mod search;
 mod tests_of;

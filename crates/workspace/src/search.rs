@@ -7,6 +7,7 @@ use ignore::WalkBuilder;
 use regex::{Regex, RegexBuilder};
 
 use crate::beneath::Root;
+use crate::ignore_rules;
 
 /// What to look for.
 #[derive(Debug, Clone)]
@@ -131,10 +132,13 @@ pub fn search(root: &Root, query: &Query, limits: SearchLimits) -> Found {
 
 /// Ordinary files that no ignore file names and no tool has made, as relative paths in order.
 pub(crate) fn files_below(root: &Path) -> impl Iterator<Item = String> {
+    // The walk also obeys the rules of the directories above the root.
+    let ruled = root.ancestors().all(ignore_rules::are_files);
     let walk = WalkBuilder::new(root)
+        .standard_filters(ruled)
         .hidden(false)
         .require_git(false)
-        .filter_entry(|entry| !is_made(entry))
+        .filter_entry(|entry| !is_made(entry) && may_be_entered(entry))
         .sort_by_file_name(Ord::cmp)
         .build();
     let root = root.to_owned();
@@ -144,6 +148,12 @@ pub(crate) fn files_below(root: &Path) -> impl Iterator<Item = String> {
         entry.file_type()?.is_file().then_some(())?;
         entry.path().strip_prefix(&root).ok()?.to_str().map(str::to_owned)
     })
+}
+
+/// A directory whose rules cannot be read is passed over.
+fn may_be_entered(entry: &ignore::DirEntry) -> bool {
+    let is_directory = entry.file_type().is_some_and(|it| it.is_dir());
+    !is_directory || ignore_rules::are_files(entry.path())
 }
 
 /// Directories that tools fill, which a repository without git and ignore files has as well.

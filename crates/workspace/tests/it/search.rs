@@ -49,3 +49,33 @@ fn files_are_searched_in_order() {
     let at_once = SearchLimits { time: Duration::ZERO, ..LIMITS };
     check(&plain, &Query::spoken("max retries").unwrap(), at_once, &["cut"]);
 }
+
+/// A pipe that nobody writes to would hold the walk for ever.
+#[test]
+fn ignore_files_that_are_no_files_hold_nobody() {
+    let files = [("a", "needle\n"), ("b/c", "needle\n"), ("d/e", "needle\n"), ("f/g", "needle\n")];
+    let plain = directory(&files);
+    let root = plain.path();
+    let pipe = root.join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    symlink(&pipe, root.join("b/.gitignore")).unwrap();
+    std::fs::create_dir_all(root.join("d/.git/info")).unwrap();
+    symlink(&pipe, root.join("d/.git/info/exclude")).unwrap();
+    // A work tree whose repository is elsewhere.
+    put(root, "f/.git", &format!("gitdir: {}\n", root.join("elsewhere").display()));
+    std::fs::create_dir(root.join("elsewhere")).unwrap();
+    symlink(&pipe, root.join("elsewhere/commondir")).unwrap();
+    let needle = Query::literal("needle").unwrap();
+    check(&plain, &needle, LIMITS, &["a:1: needle"]);
+    // At the root and above it, the walk does without rules.
+    symlink(&pipe, root.join(".ignore")).unwrap();
+    check(&plain, &needle, LIMITS, &["a:1: needle"]);
+    let below = Root::open(&root.join("d")).unwrap();
+    std::fs::remove_file(root.join("d/.git/info/exclude")).unwrap();
+    assert_eq!(search(&below, &needle, LIMITS).matches.len(), 1);
+    assert_eq!(workspace::repository_facts(&root.join("d")).unwrap().files, ["e"]);
+    // A link to a file is one.
+    let linked = directory(&[("rules", "a\n"), ("a", "needle\n"), ("b", "needle\n")]);
+    symlink("rules", linked.path().join(".gitignore")).unwrap();
+    check(&linked, &needle, LIMITS, &["b:1: needle"]);
+}
