@@ -1,7 +1,5 @@
 //! Reads what a turn is to know of the world.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use agent_turn::Enforcement;
@@ -11,6 +9,7 @@ use stdx::Date;
 use thread::{ProjectDoc, Surroundings};
 use tools::{Style, Toolbox};
 use uuid::Uuid;
+use workspace::Root;
 
 use crate::clock::Clock;
 
@@ -52,32 +51,50 @@ fn seed() -> u64 {
 /// The user's own document, then one per directory from the project's root down to `cwd`.
 fn project_docs(home: &Path, cwd: &Path) -> Vec<ProjectDoc> {
     let root = cwd.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(cwd);
-    let mut folders: Vec<&Path> =
+    let beneath = Root::open(root).ok();
+    let folders: Vec<&Path> =
         cwd.ancestors().take_while(|folder| folder.starts_with(root)).collect();
-    folders.push(home);
     let mut room = DOCS_BYTES;
     let mut docs = Vec::new();
-    for folder in folders.into_iter().rev() {
-        let found = DOC_NAMES.iter().find_map(|name| read_doc(folder.join(name), room));
-        if let Some(doc) = found {
+    let mut add = |folder: &Path, read: &dyn Fn(&Path, u64) -> Option<Vec<u8>>| {
+        let doc = DOC_NAMES.iter().find_map(|name| {
+            let path = folder.join(name);
+            let bytes = read(&path, room)?;
+            worded(path, &bytes)
+        });
+        if let Some(doc) = doc {
             room = room.saturating_sub(doc.text.len() as u64);
             docs.push(doc);
         }
+    };
+    add(home, &read_own);
+    for folder in folders.into_iter().rev() {
+        // The repository is somebody else's: its links lead to nothing outside of it, and what is
+        // no ordinary file holds nobody.
+        add(folder, &|path, room| {
+            let path = path.strip_prefix(root).ok()?.to_str()?;
+            beneath.as_ref()?.read_start(path, room).ok()
+        });
     }
     docs
 }
 
-/// `None` for what does not exist, is not readable as text, or has no words.
-fn read_doc(path: PathBuf, room: u64) -> Option<ProjectDoc> {
-    let mut bytes = Vec::new();
-    File::open(&path).ok()?.take(room).read_to_end(&mut bytes).ok()?;
-    let text = String::from_utf8_lossy(&bytes).trim().to_owned();
+/// A file of the user's, wherever their own link leads; ordinary all the same.
+fn read_own(path: &Path, room: u64) -> Option<Vec<u8>> {
+    let path = path.canonicalize().ok()?;
+    Root::open(path.parent()?).ok()?.read_start(path.file_name()?.to_str()?, room).ok()
+}
+
+/// `None` for what has no words.
+fn worded(path: PathBuf, bytes: &[u8]) -> Option<ProjectDoc> {
+    let text = String::from_utf8_lossy(bytes).trim().to_owned();
     (!text.is_empty()).then_some(ProjectDoc { path, text })
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::symlink;
 
     use super::*;
 
@@ -99,5 +116,36 @@ mod tests {
         let texts: Vec<String> =
             project_docs(&home, &cwd).into_iter().map(|doc| doc.text).collect();
         assert_eq!(texts, ["home", "root", "cwd"]);
+    }
+
+    /// A repository can hold any link; the documents go to the model's service.
+    #[test]
+    fn a_repositorys_links_lead_nowhere_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let (home, root) = (folder.path().join("home"), folder.path().join("root"));
+        let cwd = root.join("a/b/c");
+        fs::create_dir_all(&cwd).unwrap();
+        fs::create_dir(&home).unwrap();
+        fs::create_dir(root.join(".git")).unwrap();
+        fs::write(folder.path().join("secret"), "secret").unwrap();
+        fs::write(root.join("near.md"), "near").unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        // The user's own link may lead where they like.
+        symlink(folder.path().join("secret"), home.join("AGENTS.md")).unwrap();
+        symlink("../secret", root.join("AGENTS.md")).unwrap();
+        symlink("../near.md", root.join("a/AGENTS.md")).unwrap();
+        // Nobody writes to it: opening it would not return.
+        symlink(&pipe, root.join("a/b/AGENTS.md")).unwrap();
+        assert!(
+            std::process::Command::new("mkfifo")
+                .arg(cwd.join("AGENTS.md"))
+                .status()
+                .unwrap()
+                .success()
+        );
+        let texts: Vec<String> =
+            project_docs(&home, &cwd).into_iter().map(|doc| doc.text).collect();
+        assert_eq!(texts, ["secret", "near"]);
     }
 }

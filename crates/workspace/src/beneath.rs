@@ -88,17 +88,7 @@ impl Root {
 
     /// The whole file.
     pub fn read(&self, given: &str, limit: u64) -> Result<Vec<u8>, PathError> {
-        let path = self.relative(given)?;
-        // A pipe without a writer must not hold us.
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let file = File::from(self.open_beneath(&path, flags)?);
-        let metadata = file.metadata().map_err(|source| io(&path, source))?;
-        if metadata.is_dir() {
-            return Err(PathError::Directory(shown(&path)));
-        }
-        if !metadata.is_file() {
-            return Err(PathError::Special(path));
-        }
+        let (path, file, metadata) = self.open_to_read(given)?;
         let too_big = |bytes| PathError::TooBig { path: path.clone(), bytes, limit };
         if limit < metadata.len() {
             return Err(too_big(metadata.len()));
@@ -109,6 +99,14 @@ impl Root {
             .map_err(|source| io(&path, source))?;
         // It grew while we read.
         if limit < bytes.len() as u64 { Err(too_big(bytes.len() as u64)) } else { Ok(bytes) }
+    }
+
+    /// The first bytes of a file, at most `limit`.
+    pub fn read_start(&self, given: &str, limit: u64) -> Result<Vec<u8>, PathError> {
+        let (path, file, _) = self.open_to_read(given)?;
+        let mut bytes = Vec::new();
+        file.take(limit).read_to_end(&mut bytes).map_err(|source| io(&path, source))?;
+        Ok(bytes)
     }
 
     pub fn exists(&self, given: &str) -> Result<bool, PathError> {
@@ -143,6 +141,22 @@ impl Root {
         let existing = self.existing(&directory, &path, &name)?;
         let existing = existing.ok_or_else(|| PathError::Missing(path.clone()))?;
         File::from(existing).metadata().map_err(|source| io(&path, source))
+    }
+
+    /// An ordinary file: reading anything else may never end.
+    fn open_to_read(&self, given: &str) -> Result<(String, File, Metadata), PathError> {
+        let path = self.relative(given)?;
+        // A pipe without a writer must not hold us.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let file = File::from(self.open_beneath(&path, flags)?);
+        let metadata = file.metadata().map_err(|source| io(&path, source))?;
+        if metadata.is_dir() {
+            return Err(PathError::Directory(shown(&path)));
+        }
+        if !metadata.is_file() {
+            return Err(PathError::Special(path));
+        }
+        Ok((path, file, metadata))
     }
 
     fn write_as(

@@ -31,6 +31,8 @@ fn reading_says_what_is_wrong() {
     let directory = directory(&[("a", "text"), ("big", &"x".repeat(1001)), ("d/b", "")]);
     let root = Root::open(directory.path()).unwrap();
     assert_eq!(root.read("a", LIMIT).unwrap(), b"text");
+    assert_eq!(root.read_start("big", 3).unwrap(), b"xxx");
+    assert_eq!(root.read_start("a", LIMIT).unwrap(), b"text");
     let message = |path: &str| root.read(path, LIMIT).unwrap_err().to_string();
     assert_eq!(message("nothing"), "nothing does not exist");
     assert_eq!(message("a/b"), "a/b does not exist");
@@ -41,6 +43,8 @@ fn reading_says_what_is_wrong() {
     let pipe = directory.path().join("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     assert_eq!(message("pipe"), "pipe is not an ordinary file");
+    let start = root.read_start("pipe", LIMIT).unwrap_err().to_string();
+    assert_eq!(start, "pipe is not an ordinary file");
     let missing = Root::open(&directory.path().join("nowhere")).unwrap_err().to_string();
     assert!(missing.ends_with("nowhere does not exist"), "{missing}");
 }
