@@ -43,7 +43,7 @@ pub(crate) struct Services {
 impl Services {
     pub(crate) fn new(overrides: Vec<Override>) -> Result<Self, Failure> {
         // First of all: a process that forks should be small.
-        let spawner = Spawner::start(spawner_program()?).map_err(Failure::other)?;
+        let spawner = Spawner::start(spawner_program()).map_err(Failure::other)?;
         let environment = Environment::of_process();
         let home = Home::find(&environment).map_err(Failure::other)?;
         let config = Config::load(&home, &overrides, &environment).map_err(Failure::other)?;
@@ -137,7 +137,7 @@ fn local_models(
         idle_exit: HostOptions::IDLE_EXIT,
         threads: None,
     };
-    Ok(inference::Client::new(host_command()?, options))
+    Ok(inference::Client::new(host_command(), options))
 }
 
 /// A running engine and the server in front of it.

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -32,8 +33,15 @@ const SPAWNER_ENV: [&str; 4] = ["PATH", "LD_LIBRARY_PATH", "LLVM_PROFILE_FILE", 
 /// How to start a process that calls [`crate::spawner_main`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpawnerProgram {
+    /// Of this very executable, [`SpawnerProgram::THIS`]: the spawner is started again when it
+    /// dies, and by then a command may have put another file in the place of ours.
     pub exe: PathBuf,
     pub args: Vec<OsString>,
+}
+
+impl SpawnerProgram {
+    /// The executable that runs, whatever has become of its path: the kernel's own link.
+    pub const THIS: &str = "/proc/self/exe";
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -160,6 +168,7 @@ impl Process {
         .map_err(|error| failed(error.into()))?;
         let env = SPAWNER_ENV.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
         let child = std::process::Command::new(exe)
+            .arg0("duet")
             .args(args)
             .env_clear()
             .envs(env)

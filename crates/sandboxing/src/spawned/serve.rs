@@ -15,6 +15,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlag
 use rustix::process::{Pid, PidfdFlags};
 
 use super::{best_effort, descendants};
+use crate::spawner::SpawnerProgram;
 use crate::wire::{Refusal, Report};
 
 /// A watcher process, and the descriptor that becomes readable when it ends.
@@ -99,7 +100,7 @@ fn receive(socket: BorrowedFd<'_>) -> Received {
 /// arguments. Its standard error is the command's output; it says nothing there itself.
 fn start_watcher(control: OwnedFd, output: OwnedFd) -> Option<Watcher> {
     let mut refused = control.try_clone().ok();
-    let started = Command::new("/proc/self/exe")
+    let started = Command::new(SpawnerProgram::THIS)
         .arg0("duet")
         .args(std::env::args_os().skip(1))
         .stdin(Stdio::from(control))

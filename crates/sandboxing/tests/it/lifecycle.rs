@@ -137,6 +137,41 @@ async fn a_dead_spawner_is_started_again_and_commands_go_on() {
     assert_eq!((output.as_slice(), exit), (b"on\n".as_slice(), SUCCESS));
 }
 
+/// The engine runs from a file that its commands may write: a build of Duet itself, for instance.
+#[test]
+fn a_replaced_executable_is_not_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let exe = directory.path().join("it");
+    std::fs::copy(std::env::current_exe().unwrap(), &exe).unwrap();
+    let output = std::process::Command::new(&exe)
+        .args(["--exact", "lifecycle::replaced_process", "--nocapture"])
+        .env("REPLACED_DIRECTORY", directory.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("the same executable"), "{said}");
+    assert!(!directory.path().join("trapped").exists());
+}
+
+#[tokio::test]
+async fn replaced_process() {
+    let Some(directory) = std::env::var_os("REPLACED_DIRECTORY") else { return };
+    let directory = Path::new(&directory);
+    let spawner = spawner();
+    let replace = "printf '#!/bin/sh\\ntouch %s/trapped\\n' $PWD > new; chmod +x new; mv new it";
+    let (_, exit) =
+        finish(spawner.run(script(replace, directory, &[directory])).await.unwrap()).await;
+    assert_eq!(exit, SUCCESS);
+    let first = spawner.id().unwrap().to_string();
+    kill(&first);
+    gone(&first);
+    let (output, exit) =
+        finish(spawner.run(script("echo again", directory, &[])).await.unwrap()).await;
+    assert_eq!((output.as_slice(), exit), (b"again\n".as_slice(), SUCCESS));
+    println!("the same executable");
+}
+
 #[tokio::test]
 async fn a_dead_watcher_takes_its_command_along() {
     let spawner = spawner();

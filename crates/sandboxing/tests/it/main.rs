@@ -31,7 +31,7 @@ fn spawner_process() {
 fn spawner() -> Spawner {
     let args = ["--exact", "spawner_process", "--nocapture", "--skip", AS_SPAWNER];
     Spawner::start(SpawnerProgram {
-        exe: std::env::current_exe().unwrap(),
+        exe: SpawnerProgram::THIS.into(),
         args: args.iter().map(OsString::from).collect(),
     })
     .unwrap()
