@@ -157,6 +157,8 @@ fn forbid_syscalls(network: Network, truncation: Truncation) -> Result<(), Confi
     // Not a door by itself, but a user namespace opens much of the kernel to an ordinary user.
     let new_user = libc::CLONE_NEWUSER as u64;
     denied.insert(libc::SYS_clone, vec![when(0, SeccompCmpOp::MaskedEq(new_user), new_user)?]);
+    // Limits of the watcher, and of anything else of the user's; zero is the caller itself.
+    denied.insert(libc::SYS_prlimit64, vec![when(0, SeccompCmpOp::Ne, 0)?]);
     if network == Network::Closed {
         let not_unix = || when(0, SeccompCmpOp::Ne, libc::AF_UNIX as u64);
         denied.insert(libc::SYS_socket, vec![not_unix()?]);

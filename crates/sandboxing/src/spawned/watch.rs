@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal};
+use rustix::process::{Pid, PidfdFlags, Resource, Rlimit};
 
 use super::{GRACE, best_effort, descendants};
 use crate::command::{Command, Errors};
@@ -149,7 +149,7 @@ fn supervise(engine: &UnixStream, mut child: Child, time_limit: Duration) -> Exi
         let now = Instant::now();
         if watch.status.is_some() {
             descendants::reap_except(&[main]);
-            if descendants::all().is_empty() {
+            if descendants::none_left() {
                 return watch.exit();
             }
             watch.stop(Ending::Exited, LEFTOVER_GRACE);
@@ -188,14 +188,8 @@ impl Watch {
             return;
         }
         self.stopping = Some(Stop { ending, kill_at: Instant::now() + grace });
-        let all = descendants::all();
-        if all.is_empty() {
-            // No `/proc`. The group is what can be named without it.
-            best_effort(rustix::process::kill_process_group(self.main, Signal::TERM));
-        }
-        // Each once, since a handler runs for each, and parents first: a shell must not see its
-        // child die and go on to the next line of its script.
-        descendants::signal(&all, Signal::TERM);
+        // Each once, since a handler runs for each.
+        descendants::ask_to_end(self.main);
     }
 
     fn exit(&self) -> Exit {

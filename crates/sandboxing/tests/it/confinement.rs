@@ -136,6 +136,8 @@ call("unshare user", 272, 0x10000000)
 call("io_uring_setup", 425, 1, None)
 call("mount", 165, b"none", b".", b"tmpfs", 0, None)
 call("bpf", 321, 0, None, 0)
+call("prlimit64 of the parent", 302, os.getppid(), 7, None, None)
+call("prlimit64 of its own", 302, 0, 7, None, None)
 call("x32 socket", 0x40000000 | 41, 2, 1, 0)
 call("clone3", 435, None, 0)
 call("open_by_handle_at", 304, -1, None, 0)
@@ -152,7 +154,7 @@ print("no_new_privs", libc.prctl(39, 0, 0, 0, 0))
     assert_eq!(
         output,
         "ptrace EPERM\nunshare user EPERM\nio_uring_setup EPERM\nmount EPERM\nbpf EPERM\n\
-         x32 socket EPERM\nclone3 ENOSYS\nopen_by_handle_at EPERM\nno_new_privs 1\n"
+         prlimit64 of the parent EPERM\nprlimit64 of its own ok\nx32 socket EPERM\nclone3 ENOSYS\nopen_by_handle_at EPERM\nno_new_privs 1\n"
     );
 }
 

@@ -72,6 +72,30 @@ async fn the_time_limit_ends_even_what_ignores_it() {
     assert_eq!(exit, Exit { ending: Ending::TimedOut, code: None, signal: Some(9) });
 }
 
+/// A watcher that cannot look has not seen that nothing is there. A confined command cannot take
+/// its descriptors away; this one is not confined.
+#[tokio::test]
+async fn a_blinded_watcher_still_kills() {
+    let directory = tempfile::tempdir().unwrap();
+    let blind = |then: &str| Command {
+        confinement: Confinement::NONE,
+        time_limit: LIMIT,
+        ..script(
+            &format!("trap '' TERM; prlimit --nofile=3:3 --pid $PPID; echo $$; {then}"),
+            directory.path(),
+            &[],
+        )
+    };
+    let (output, exit) = run(blind("while :; do sleep 0.1; done")).await;
+    assert_eq!(exit, Exit { ending: Ending::TimedOut, code: None, signal: Some(9) });
+    assert!(std::fs::metadata(format!("/proc/{}", output.trim())).is_err());
+    let (output, exit) = run(blind("sleep 1000 & echo $!; exit 3")).await;
+    assert_eq!(exit, exited(3));
+    for pid in output.lines() {
+        gone(pid);
+    }
+}
+
 #[tokio::test]
 async fn a_polite_command_may_clean_up_when_it_is_stopped() {
     let directory = tempfile::tempdir().unwrap();
