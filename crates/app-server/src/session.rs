@@ -152,6 +152,7 @@ impl<'a> Session<'a> {
         let start = ThreadStart {
             settings,
             provider: config.agent.provider.clone(),
+            secrets: config.secret_variables(),
             originator: self.originator.clone(),
             source: self.source.to_owned(),
         };

@@ -1,6 +1,6 @@
 //! The settings themselves, and how they follow from file, flags and environment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -107,6 +107,23 @@ impl Config {
         let layers = Layers { file: Document { path, text }, overrides };
         let (raw, warnings) = layers.read()?;
         Resolver { layers, environment, warnings }.resolve(home.clone(), raw)
+    }
+
+    /// The environment variables that hold keys and headers of any provider: for requests to that
+    /// provider, and for nothing else.
+    pub fn secret_variables(&self) -> BTreeSet<String> {
+        let endpoints = self.providers.values().filter_map(|provider| match &provider.kind {
+            ProviderKind::Local => None,
+            ProviderKind::Responses(endpoint) => Some(endpoint),
+        });
+        let names = endpoints.flat_map(|endpoint| {
+            let key = match &endpoint.key {
+                KeySource::Variable { name, hint: _ } => Some(name),
+                KeySource::Token(_) | KeySource::None => None,
+            };
+            key.into_iter().chain(endpoint.env_headers.iter().map(|(_, variable)| variable))
+        });
+        names.cloned().collect()
     }
 
     /// What a new thread in `cwd` starts with.

@@ -1,7 +1,7 @@
 //! Drives one thread: takes the next input, feeds the machine, carries its outputs out in
 //! order. The only place where a thread meets tokio; it decides nothing about the domain.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +41,7 @@ pub(crate) struct Setup {
     pub(crate) store: Arc<Store>,
     pub(crate) thread: Thread,
     pub(crate) provider: Provider,
+    pub(crate) secrets: BTreeSet<String>,
     pub(crate) originator: String,
     pub(crate) source: String,
     pub(crate) microphone: watch::Sender<Option<Outbox>>,
@@ -51,6 +52,7 @@ pub(crate) struct Driver {
     machine: thread::Thread,
     size: ModelSize,
     provider: Provider,
+    secrets: Arc<BTreeSet<String>>,
     settings: Arc<ThreadSettings>,
     services: Arc<Services>,
     clock: Clock,
@@ -84,7 +86,8 @@ enum Job {
 
 impl Driver {
     pub(crate) fn new(setup: Setup) -> Self {
-        let Setup { services, store, thread, provider, originator, source, microphone } = setup;
+        let Setup { services, store, thread, provider, secrets, originator, source, microphone } =
+            setup;
         let Thread { id, settings, commands: _, log, microphone: _ } = thread;
         let meta = Meta {
             thread: id.clone(),
@@ -112,6 +115,7 @@ impl Driver {
             machine,
             size,
             provider,
+            secrets: Arc::new(secrets),
             settings,
             services,
             clock: Clock::start(),
@@ -422,6 +426,7 @@ impl Driver {
             facts: Arc::clone(&self.facts),
             sandbox: self.settings.sandbox.clone(),
             style: style(self.size),
+            secrets: Arc::clone(&self.secrets),
         };
         let tool = self.services.toolbox.start(&call, &context);
         let reporter = self.reporter(turn.clone());

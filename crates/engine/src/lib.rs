@@ -34,7 +34,7 @@ mod log;
 mod realtime;
 mod surroundings;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -82,6 +82,8 @@ pub struct ThreadStart {
     pub settings: ThreadSettings,
     /// Who runs the agent's model; `settings` names it.
     pub provider: Provider,
+    /// Variables that hold keys, of any provider: the thread's commands do not get them.
+    pub secrets: BTreeSet<String>,
     /// The program that asks, for the log: a client's name.
     pub originator: String,
     /// What kind of client it is: `exec`, `talk`, `appServer`.
@@ -124,7 +126,7 @@ impl Engine {
     ///
     /// Must be called on a tokio runtime.
     pub fn start_thread(&self, start: ThreadStart) -> Result<Thread, StartError> {
-        let ThreadStart { settings, provider, originator, source } = start;
+        let ThreadStart { settings, provider, secrets, originator, source } = start;
         if !settings.cwd.is_absolute() {
             return Err(StartError::RelativeDirectory(settings.cwd));
         }
@@ -153,6 +155,7 @@ impl Engine {
             store: Arc::clone(&self.store),
             thread: handle.clone(),
             provider,
+            secrets,
             originator,
             source,
             microphone,

@@ -1,5 +1,6 @@
 //! The environment of the commands that tools run.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
@@ -15,7 +16,16 @@ impl Environment {
     }
 
     fn without_secrets(variables: impl Iterator<Item = (OsString, OsString)>) -> Self {
-        Self(variables.filter(|(name, _)| !is_secret(name)).collect())
+        Self(variables.filter(|(name, value)| !is_secret(name, value)).collect())
+    }
+
+    /// Less these, except what no command can do without.
+    pub(crate) fn without(&self, names: &BTreeSet<String>) -> Self {
+        let stays = |name: &OsStr| {
+            ORDINARY.iter().any(|it| *it == name)
+                || !name.to_str().is_some_and(|it| names.contains(it))
+        };
+        Self(self.0.iter().filter(|(name, _)| stays(name)).cloned().collect())
     }
 
     /// For one command: words without colours and questions, package managers that know at once
@@ -101,16 +111,39 @@ const OFFLINE: [(&str, &str); 5] = [
     ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
 ];
 
+/// What no command can do without, and what a header can say of the user all the same.
+const ORDINARY: [&str; 7] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TMPDIR"];
+
 /// Keys and tokens by the words of their names, and the sockets of agents that act for the user.
-fn is_secret(name: &OsStr) -> bool {
-    const WORDS: [&str; 8] =
-        ["KEY", "KEYS", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "CREDENTIALS"];
+fn is_secret(name: &OsStr, value: &OsStr) -> bool {
+    const WORDS: [&str; 9] = [
+        "KEY",
+        "KEYS",
+        "SECRETS",
+        "CREDENTIAL",
+        "CREDENTIALS",
+        "PASSPHRASE",
+        "PASSWD",
+        "PASS",
+        "SSHPASS",
+    ];
+    // Also grown together with what they are for: `PGPASSWORD`, `OPENAIAPIKEY`.
+    const ENDINGS: [&str; 4] = ["APIKEY", "PASSWORD", "TOKEN", "SECRET"];
+    // Only at the end of a name: `NPM_AUTH`, `GITHUB_PAT`, but not `AUTH_URL`.
+    const LAST: [&str; 2] = ["AUTH", "PAT"];
     const SOCKETS: [&str; 4] =
         ["SSH_AUTH_SOCK", "GPG_AGENT_INFO", "DBUS_SESSION_BUS_ADDRESS", "DOCKER_HOST"];
     let Some(name) = name.to_str() else { return false };
     let name = name.to_ascii_uppercase();
+    let of_secrets =
+        |word: &str| WORDS.contains(&word) || ENDINGS.iter().any(|it| word.ends_with(it));
+    let (first, last) = name.rsplit_once('_').unwrap_or(("", &name));
+    // `MYSQL_PWD` is a password; `PWD`, `OLDPWD` and whatever holds a path are directories.
+    let password = last == "PWD" && !first.is_empty() && !Path::new(value).is_absolute();
     SOCKETS.contains(&name.as_str())
-        || name.split('_').any(|word| WORDS.contains(&word) || word.ends_with("APIKEY"))
+        || name.split('_').any(of_secrets)
+        || LAST.contains(&last)
+        || password
 }
 
 #[cfg(test)]
@@ -127,9 +160,38 @@ mod tests {
             ("KEYBOARD", "us"),
             ("TOKENIZERS_PARALLELISM", "false"),
             ("SSH_AUTH_SOCK", "/run/x"),
+            ("PGPASSWORD", "p"),
+            ("DB_PASS", "p"),
+            ("SSHPASS", "p"),
+            ("NPM_AUTH", "a"),
+            ("npm_config__authtoken", "a"),
+            ("GITHUB_PAT", "g"),
+            ("MYSQL_PWD", "p"),
+            ("PWD", "/x"),
+            ("OLDPWD", "/y"),
+            ("BUILD_PWD", "/z"),
+            ("AUTH_URL", "https://a"),
+            ("BYPASS", "1"),
+            // Known by the config only.
+            ("ACME", "a"),
+            ("USER", "ann"),
         ]);
+        let environment = environment.without(&["ACME".to_owned(), "USER".to_owned()].into());
         let names: Vec<&str> = environment.0.iter().filter_map(|(name, _)| name.to_str()).collect();
-        assert_eq!(names, ["PATH", "KEYBOARD", "TOKENIZERS_PARALLELISM"]);
+        assert_eq!(
+            names,
+            [
+                "PATH",
+                "KEYBOARD",
+                "TOKENIZERS_PARALLELISM",
+                "PWD",
+                "OLDPWD",
+                "BUILD_PWD",
+                "AUTH_URL",
+                "BYPASS",
+                "USER"
+            ]
+        );
     }
 
     fn value<'a>(variables: &'a [(OsString, OsString)], name: &str) -> Option<&'a str> {

@@ -1,5 +1,6 @@
 //! Offers tools and runs them.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -31,22 +32,25 @@ pub struct ToolContext {
     pub facts: Arc<RepositoryFacts>,
     pub sandbox: SandboxPolicy,
     pub style: Style,
+    /// Names of variables that commands do not get, whatever they are called: they hold keys.
+    pub secrets: Arc<BTreeSet<String>>,
 }
 
 /// Every tool. Shared by all threads of the engine.
 #[derive(Debug)]
 pub struct Toolbox {
     spawner: Arc<Spawner>,
-    environment: Arc<Environment>,
+    environment: Environment,
     scratch: Arc<Scratch>,
 }
 
 impl Toolbox {
-    /// Commands get the environment of this process, less its secrets.
+    /// Commands get the environment of this process, less what is called as secrets are, and less
+    /// [`ToolContext::secrets`].
     pub fn new(spawner: Arc<Spawner>) -> Self {
         Self {
             spawner,
-            environment: Arc::new(Environment::of_this_process()),
+            environment: Environment::of_this_process(),
             scratch: Arc::new(Scratch::default()),
         }
     }
@@ -73,7 +77,7 @@ impl Toolbox {
                 call: call.clone(),
                 context: context.clone(),
                 spawner: Arc::clone(&self.spawner),
-                environment: Arc::clone(&self.environment),
+                environment: self.environment.without(&context.secrets),
                 scratch: Arc::clone(&self.scratch),
             };
             (tool.start)(job, &arguments)
@@ -88,7 +92,7 @@ pub(crate) struct Job {
     pub(crate) call: ToolCall,
     pub(crate) context: ToolContext,
     pub(crate) spawner: Arc<Spawner>,
-    pub(crate) environment: Arc<Environment>,
+    pub(crate) environment: Environment,
     pub(crate) scratch: Arc<Scratch>,
 }
 

@@ -253,3 +253,20 @@ fn the_local_voice() {
     let expected = LocalVoice { speed: 1.25, language: "de".into() };
     assert_eq!(config.realtime.service, VoiceService::Local(expected));
 }
+
+#[test]
+fn variables_with_keys_and_headers_are_named() {
+    let text = r#"
+        [model_providers.acme]
+        base_url = "https://acme.example"
+        env_key = "ACME"
+        env_http_headers = { x-team = "TEAM" }
+        [model_providers.other]
+        base_url = "https://other.example"
+        experimental_bearer_token = "t"
+        http_headers = { x-plain = "VALUE" }
+    "#;
+    let config = Case { text, flags: &["model=m", "model_provider=acme"], variables: &[] }.config();
+    let names: Vec<String> = config.secret_variables().into_iter().collect();
+    assert_eq!(names, ["ACME", "OPENAI_API_KEY", "TEAM"]);
+}

@@ -1,5 +1,6 @@
 //! An engine with a home, a repository, and a service that plays the model.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -25,6 +26,9 @@ use crate::AS_SPAWNER;
 
 /// Generous, since only a failing test waits it out.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What no command of a thread may see.
+pub(crate) const SECRET: &str = "CARGO_PKG_NAME";
 
 pub(crate) struct Bench {
     pub(crate) model: ModelServer,
@@ -72,6 +76,8 @@ impl Bench {
                 name: "Test".to_owned(),
                 kind: ProviderKind::Responses(endpoint(self.model.base_url())),
             },
+            // Set for every test; stands for a variable with a key.
+            secrets: BTreeSet::from([SECRET.to_owned()]),
             originator: "tests".to_owned(),
             source: "test".to_owned(),
         }

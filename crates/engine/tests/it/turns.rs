@@ -9,7 +9,7 @@ use protocol::{
 use serde_json::json;
 use testkit::{ModelReply, sse};
 
-use crate::bench::Bench;
+use crate::bench::{Bench, SECRET};
 
 #[tokio::test]
 async fn model_answers_and_what_it_says_streams() {
@@ -67,6 +67,21 @@ async fn tools_run_in_the_sandbox_and_their_output_goes_back() {
     assert!(told.contains("outside.txt"), "{told}");
     call.reply_message("The sandbox stops me there.").await;
     assert_eq!(client.until_completed().await, TurnStatus::Completed);
+}
+
+#[tokio::test]
+async fn variables_with_keys_do_not_reach_commands() {
+    assert!(std::env::var_os(SECRET).is_some(), "run me by cargo");
+    let mut bench = Bench::new();
+    let mut client = bench.client();
+    client.type_words("look").await;
+    let call = bench.model.expect_request().await;
+    let script = format!("echo \"[${SECRET}]\"");
+    call.reply_tool_call("c1", "shell", json!({ "command": script })).await;
+    let ItemBody::Command(item) = client.until_tool().await else { panic!("not a command") };
+    assert_eq!(item.output, "[]\n");
+    bench.model.expect_request().await.reply_message("Nothing.").await;
+    client.until_completed().await;
 }
 
 #[tokio::test]

@@ -74,7 +74,10 @@ fn repository(files: &[(&str, &str)]) -> TempDir {
 
 fn context(root: &Path, style: Style) -> ToolContext {
     let sandbox = SandboxPolicy { mode: SandboxMode::WorkspaceWrite, ..SandboxPolicy::default() };
-    ToolContext { facts: Arc::new(repository_facts(root).unwrap()), sandbox, style }
+    let facts = Arc::new(repository_facts(root).unwrap());
+    // Set for every test; stands for one that the config names.
+    let secrets = Arc::new(["CARGO_PKG_NAME".to_owned()].into());
+    ToolContext { facts, sandbox, style, secrets }
 }
 
 fn call(name: &str, arguments: &str) -> ToolCall {

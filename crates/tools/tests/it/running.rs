@@ -29,6 +29,16 @@ async fn a_script_runs_in_the_workspace() {
 }
 
 #[tokio::test]
+async fn variables_that_the_config_names_stay_behind() {
+    assert!(std::env::var_os("CARGO_PKG_NAME").is_some(), "run me by cargo");
+    let directory = directory(&[]);
+    let context = context(directory.path(), Style::Full);
+    let script = r#"{"command":"echo \"[$CARGO_PKG_NAME]\"; env | grep -c ^PATH="}"#;
+    let told = told(&context, "shell", script).await;
+    assert_eq!(without_seconds(&told), "Exit code 0.\n[]\n1");
+}
+
+#[tokio::test]
 async fn a_failure_is_an_answer() {
     let directory = directory(&[]);
     let context = context(directory.path(), Style::Full);
