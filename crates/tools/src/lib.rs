@@ -9,12 +9,14 @@
 //! * Programs run only through `sandboxing`, confined as the thread's policy says; without a
 //!   sandbox only where the policy asks for none.
 //! * Our own code reads and writes only beneath the workspace, also where links lead out of it.
+//! * What runs or looks can be stopped and has a limit of time; only writes go to their end.
 //! * What a model reads of any tool is bounded by its [`Style`].
 
 mod arguments;
 mod changes;
 mod command;
 mod environment;
+mod looking;
 mod policy;
 mod report;
 mod running;

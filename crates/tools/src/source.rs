@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use protocol::RepositoryFacts;
-use workspace::{Query, Root, SearchLimits, numbered_lines, search};
+use workspace::{Patience, Query, Root, SearchLimits, numbered_lines, search};
 
 use crate::report::Place;
 
@@ -92,20 +92,29 @@ impl Sources<'_> {
     }
 
     /// Definitions of what the code calls, and of what these call, nearest first.
-    pub(crate) fn called_from(&self, code: &Excerpt, most: usize) -> Vec<(String, Excerpt)> {
+    ///
+    /// Each name is looked for in all files, so `patience` is for all of them.
+    pub(crate) fn called_from(
+        &self,
+        code: &Excerpt,
+        most: usize,
+        patience: &Patience,
+    ) -> Vec<(String, Excerpt)> {
         let mut found: Vec<(String, Excerpt)> = Vec::new();
         let mut asked: Vec<String> = Vec::new();
         let mut queue = vec![code.clone()];
         while let Some(code) = (!queue.is_empty()).then(|| queue.remove(0)) {
             for name in code.lines.iter().flat_map(|line| called_names(line)) {
-                if found.len() == most {
+                if found.len() == most || patience.is_over() {
                     return found;
                 }
                 if asked.contains(&name) {
                     continue;
                 }
                 asked.push(name.clone());
-                let Some(definition) = self.definition(&name, &code.path) else { continue };
+                let Some(definition) = self.definition(&name, &code.path, patience) else {
+                    continue;
+                };
                 if code.holds(&definition) || found.iter().any(|it| it.1.holds(&definition)) {
                     continue;
                 }
@@ -116,9 +125,9 @@ impl Sources<'_> {
         found
     }
 
-    fn definition(&self, name: &str, near: &str) -> Option<Excerpt> {
+    fn definition(&self, name: &str, near: &str, patience: &Patience) -> Option<Excerpt> {
         let query = Query::regex(&definition_pattern(&regex::escape(name))).ok()?;
-        let matches = search(self.root, &query, DEFINITION_SEARCH).matches;
+        let matches = search(self.root, &query, DEFINITION_SEARCH, patience).matches;
         let extension = |path: &str| path.rsplit_once('.').map(|it| it.1.to_owned());
         let same_kind = matches.iter().filter(|it| extension(&it.path) == extension(near));
         // The file itself, then anything but tests.
@@ -282,6 +291,24 @@ let x = load(1);
         assert_eq!(extent(&lines("fn a(\n    x: u8,\n) -> u8 {\n    x\n}\n")), 5);
         assert_eq!(extent(&vec!["fn a() {"; 40]), DEFINITION_LINES);
         assert_eq!(extent(&[]), 0);
+    }
+
+    #[test]
+    fn definitions_are_looked_for_while_somebody_waits() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("a.py"), "def add(a, b):\n    return a + b\n")
+            .unwrap();
+        let root = Root::open(directory.path()).unwrap();
+        let facts = workspace::repository_facts(directory.path()).unwrap();
+        let sources = Sources { root: &root, facts: &facts };
+        let lines = vec!["assert add(1, 2) == 3".to_owned()];
+        let code = Excerpt { path: "test_a.py".to_owned(), first: 1, lines };
+        let found = |time| {
+            let found = sources.called_from(&code, 2, &Patience::of(time));
+            found.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+        };
+        assert_eq!(found(Duration::from_secs(3600)), ["add"]);
+        assert_eq!(found(Duration::ZERO), [""; 0]);
     }
 
     #[test]

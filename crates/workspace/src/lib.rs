@@ -13,6 +13,7 @@ mod facts;
 mod git;
 mod ignore_rules;
 mod lines;
+mod patience;
 mod search;
 mod tests_of;
 
@@ -20,4 +21,5 @@ pub use crate::beneath::{PathError, Root};
 pub use crate::facts::{FactsError, MAX_FILES, repository_facts};
 pub use crate::git::{Git, GitCommand, Status, StatusEntry, StatusKind, log_line};
 pub use crate::lines::{NumberedLines, numbered_lines};
+pub use crate::patience::Patience;
 pub use crate::search::{Found, Match, Query, SearchLimits, looks_binary, search};

@@ -8,6 +8,7 @@ use regex::{Regex, RegexBuilder};
 
 use crate::beneath::Root;
 use crate::ignore_rules;
+use crate::patience::Patience;
 
 /// What to look for.
 #[derive(Debug, Clone)]
@@ -101,11 +102,13 @@ fn words(text: &str) -> Vec<String> {
 }
 
 /// Searches the files that git would not ignore, without following links.
-pub fn search(root: &Root, query: &Query, limits: SearchLimits) -> Found {
+///
+/// Ends early, [`Found::cut`], with its own limits or with the patience of who asked.
+pub fn search(root: &Root, query: &Query, limits: SearchLimits, patience: &Patience) -> Found {
     let until = Instant::now() + limits.time;
     let mut found = Found::default();
     for path in files_below(root.path()) {
-        if until <= Instant::now() {
+        if until <= Instant::now() || patience.is_over() {
             found.cut = true;
             return found;
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use protocol::{Property, RepositoryFacts, Schema, ToolEffect, ToolSpec};
-use workspace::{MAX_FILES, Root};
+use workspace::{MAX_FILES, Patience, Root};
 
 use super::{Tool, reading};
 use crate::arguments::{Arguments, BadArguments};
@@ -37,7 +37,7 @@ fn start(job: Job, arguments: &Arguments) -> Result<RunningTool, BadArguments> {
         Style::Typed => 40,
         Style::Full => 400,
     };
-    Ok(reading(job, move |facts| {
+    Ok(reading(job, move |facts, patience| {
         // As it is now, not as it was when the turn began: the agent may have added some.
         let facts =
             workspace::repository_facts(&facts.root).map_err(|error| format!("{error}."))?;
@@ -54,17 +54,19 @@ fn start(job: Job, arguments: &Arguments) -> Result<RunningTool, BadArguments> {
         if files.is_empty() {
             return Ok("There are no files.".to_owned());
         }
-        Ok(list(&root, &files, most))
+        Ok(list(&root, &files, most, patience))
     }))
 }
 
-fn list(root: &Root, files: &[&String], most: usize) -> String {
+fn list(root: &Root, files: &[&String], most: usize, patience: &Patience) -> String {
     let more = if files.len() == MAX_FILES { "More than " } else { "" };
     let plural = if files.len() == 1 { "file" } else { "files" };
     let mut text = format!("{more}{} {plural}:\n", files.len());
     if files.len() <= most {
         for file in files {
-            text.push_str(&format!("{file}{}\n", size(root, file)));
+            // The names matter more.
+            let size = if patience.is_over() { String::new() } else { size(root, file) };
+            text.push_str(&format!("{file}{size}\n"));
         }
         return text;
     }

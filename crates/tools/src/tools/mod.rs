@@ -13,8 +13,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use protocol::{ItemBody, ItemStatus, RepositoryFacts, Schema, ToolCall, ToolItem, ToolSpec};
+use workspace::Patience;
 
 use crate::arguments::{Arguments, BadArguments};
+use crate::looking::{NotSeen, look};
 use crate::running::{RunningTool, ToolOutcome};
 use crate::toolbox::{Job, Style};
 
@@ -64,20 +66,23 @@ fn file_choice(facts: &RepositoryFacts, wanted: impl Fn(&str) -> bool) -> Option
     }
 }
 
+/// All of a call that only looks: what is not found by then is said to be missing.
+const LOOK_LIMIT: Duration = Duration::from_secs(10);
+
 /// A tool that only looks, in blocking code of our own. `Err` is a sentence too.
 fn reading(
     job: Job,
-    look: impl FnOnce(Arc<RepositoryFacts>) -> Result<String, String> + Send + 'static,
+    work: impl FnOnce(Arc<RepositoryFacts>, &Patience) -> Result<String, String> + Send + 'static,
 ) -> RunningTool {
     let started = tool_item(&job.call, ItemStatus::InProgress, "", None);
-    RunningTool::new(started, move |_ports| async move {
+    RunningTool::new(started, move |mut ports| async move {
         let begun = Instant::now();
         let facts = Arc::clone(&job.context.facts);
-        let looked = tokio::task::spawn_blocking(move || look(facts)).await;
+        let looked = look(&mut ports, LOOK_LIMIT, move |patience| work(facts, patience)).await;
         let (status, output) = match looked {
             Ok(Ok(output)) => (ItemStatus::Completed, output),
             Ok(Err(message)) => (ItemStatus::Failed, message),
-            Err(_) => (ItemStatus::Failed, "The tool failed.".to_owned()),
+            Err(NotSeen(why)) => (ItemStatus::Failed, why.to_owned()),
         };
         let item = tool_item(&job.call, status, &output, Some(begun.elapsed()));
         ToolOutcome { item, output }

@@ -44,7 +44,7 @@ fn start(job: Job, arguments: &Arguments) -> Result<RunningTool, BadArguments> {
         Style::Typed => (80, 2600),
         Style::Full => (400, 24_000),
     };
-    Ok(reading(job, move |facts| {
+    Ok(reading(job, move |facts, _patience| {
         let root = Root::open(&facts.root).map_err(|error| format!("{error}."))?;
         let contents = root.read(&path, FILE_LIMIT).map_err(|error| format!("{error}."))?;
         if looks_binary(&contents) {

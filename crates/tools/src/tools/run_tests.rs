@@ -7,12 +7,13 @@ use protocol::{
     ToolSpec,
 };
 use sandboxing::{Ending, SpawnError};
-use workspace::Root;
+use workspace::{Patience, Root};
 
 use super::Tool;
 use super::shell::completed;
 use crate::arguments::{Arguments, BadArguments};
 use crate::command::{Finished, run};
+use crate::looking::{NotSeen, look};
 use crate::policy::cell;
 use crate::report::{Failure, Report, parse};
 use crate::running::{Ports, RunningTool, ToolOutcome};
@@ -28,6 +29,9 @@ const TIME_LIMIT: Duration = Duration::from_secs(600);
 /// Bytes for a model that reads sixty tokens a second.
 const TYPED_LIMIT: usize = 2400;
 const FULL_LIMIT: usize = 16_000;
+
+/// The code that failed tests call is found by then or not shown.
+const QUOTING_LIMIT: Duration = Duration::from_secs(3);
 
 /// Failures that are described; more are only named.
 const DESCRIBED: usize = 3;
@@ -119,11 +123,12 @@ async fn run_first_that_exists(
         let command = item.command.clone();
         let item = completed(item, finished.clone());
         // Reads source files to quote them.
-        let told = tokio::task::spawn_blocking(move || {
-            let told = tell(&command, &finished, style, &facts);
+        let told = look(ports, QUOTING_LIMIT, move |patience| {
+            let told = tell(&command, &finished, style, &facts, patience);
             hint.map_or(told.clone(), |hint| format!("{told}\n{hint}"))
         });
-        let output = told.await.unwrap_or_else(|_| item.output.clone());
+        // The tests have ended, so their own words are there in any case.
+        let output = told.await.unwrap_or_else(|NotSeen(_)| clip(&item.output, FULL_LIMIT));
         return ToolOutcome { item: ItemBody::Command(item), output };
     }
     not_run(item, "No test runner of the project is installed.".to_owned())
@@ -153,7 +158,13 @@ fn filtered(command: &TestCommand, filter: Option<&str>) -> Vec<String> {
 }
 
 /// What the model reads.
-fn tell(command: &str, finished: &Finished, style: Style, facts: &RepositoryFacts) -> String {
+fn tell(
+    command: &str,
+    finished: &Finished,
+    style: Style,
+    facts: &RepositoryFacts,
+    patience: &Patience,
+) -> String {
     if runner_is_missing(finished) {
         return "No test was run: the tests need pytest, which is not installed here.".to_owned();
     }
@@ -175,7 +186,7 @@ fn tell(command: &str, finished: &Finished, style: Style, facts: &RepositoryFact
         }
         Style::Typed => {
             let details = match Root::open(&facts.root) {
-                Ok(root) => details(&report, &Sources { root: &root, facts }),
+                Ok(root) => details(&report, &Sources { root: &root, facts }, patience),
                 // Gone meanwhile; the numbers stay true.
                 Err(_) => String::new(),
             };
@@ -220,15 +231,15 @@ fn unexplained(report: &Report, finished: &Finished) -> Option<String> {
     })
 }
 
-fn details(report: &Report, sources: &Sources<'_>) -> String {
+fn details(report: &Report, sources: &Sources<'_>, patience: &Patience) -> String {
     let mut text = String::new();
     if let Some(broken) = &report.broken {
-        text.push_str(&describe("Error", broken, sources));
+        text.push_str(&describe("Error", broken, sources, patience));
     }
     let room = TYPED_LIMIT / 2;
     for failure in report.failures.iter().take(DESCRIBED) {
         let described = if text.len() < room {
-            describe("Failing", failure, sources)
+            describe("Failing", failure, sources, patience)
         } else {
             one_line("Failing", failure, sources)
         };
@@ -255,7 +266,7 @@ fn one_line(word: &str, failure: &Failure, sources: &Sources<'_>) -> String {
 }
 
 /// The sentence, the failing lines, and the code that they call.
-fn describe(word: &str, failure: &Failure, sources: &Sources<'_>) -> String {
+fn describe(word: &str, failure: &Failure, sources: &Sources<'_>, patience: &Patience) -> String {
     let mut text = one_line(word, failure, sources);
     let ours: Vec<(String, usize)> = failure
         .places
@@ -272,7 +283,7 @@ fn describe(word: &str, failure: &Failure, sources: &Sources<'_>) -> String {
         text.push_str(&format!("It fails in {path}:\n{}", deepest.numbered(Some(*line))));
         return text;
     }
-    for (name, definition) in sources.called_from(&code, 2) {
+    for (name, definition) in sources.called_from(&code, 2, patience) {
         let path = &definition.path;
         text.push_str(&format!("{name} is in {path}:\n{}", definition.numbered(None)));
     }

@@ -42,7 +42,7 @@ fn start(job: Job, arguments: &Arguments) -> Result<RunningTool, BadArguments> {
         Style::Typed => (15, 120),
         Style::Full => (100, 300),
     };
-    Ok(reading(job, move |facts| {
+    Ok(reading(job, move |facts, patience| {
         let root = Root::open(&facts.root).map_err(|error| format!("{error}."))?;
         let limits =
             SearchLimits { matches, file_bytes: SOURCE_LIMIT, time: Duration::from_secs(10) };
@@ -54,7 +54,7 @@ fn start(job: Job, arguments: &Arguments) -> Result<RunningTool, BadArguments> {
         let queries = [exact, Query::spoken(&text)];
         let mut found = Found::default();
         for query in queries.into_iter().flatten() {
-            found = workspace::search(&root, &query, limits);
+            found = workspace::search(&root, &query, limits, patience);
             if !found.matches.is_empty() {
                 break;
             }

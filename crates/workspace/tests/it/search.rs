@@ -3,17 +3,21 @@
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
-use workspace::{Query, Root, SearchLimits, search};
+use workspace::{Found, Patience, Query, Root, SearchLimits, search};
 
 use super::*;
 
 const LIMITS: SearchLimits =
     SearchLimits { matches: 10, file_bytes: 10_000, time: Duration::from_secs(60) };
 
+fn patience() -> Patience {
+    Patience::of(Duration::MAX)
+}
+
 #[track_caller]
 fn check(directory: &TempDir, query: &Query, limits: SearchLimits, expect: &[&str]) {
     let root = Root::open(directory.path()).unwrap();
-    let found = search(&root, query, limits);
+    let found = search(&root, query, limits, &patience());
     let mut lines: Vec<String> =
         found.matches.iter().map(|it| format!("{}:{}: {}", it.path, it.line, it.text)).collect();
     if found.cut {
@@ -72,10 +76,24 @@ fn ignore_files_that_are_no_files_hold_nobody() {
     check(&plain, &needle, LIMITS, &["a:1: needle"]);
     let below = Root::open(&root.join("d")).unwrap();
     std::fs::remove_file(root.join("d/.git/info/exclude")).unwrap();
-    assert_eq!(search(&below, &needle, LIMITS).matches.len(), 1);
+    assert_eq!(search(&below, &needle, LIMITS, &patience()).matches.len(), 1);
     assert_eq!(workspace::repository_facts(&root.join("d")).unwrap().files, ["e"]);
     // A link to a file is one.
     let linked = directory(&[("rules", "a\n"), ("a", "needle\n"), ("b", "needle\n")]);
     symlink("rules", linked.path().join(".gitignore")).unwrap();
     check(&linked, &needle, LIMITS, &["b:1: needle"]);
+}
+
+#[test]
+fn a_search_ends_with_the_patience_of_who_asked() {
+    let plain = directory(&[("a", "needle\n")]);
+    let root = Root::open(plain.path()).unwrap();
+    let needle = Query::literal("needle").unwrap();
+    let cut = Found { matches: Vec::new(), cut: true };
+    assert_eq!(search(&root, &needle, LIMITS, &Patience::of(Duration::ZERO)), cut);
+    let patience = patience();
+    assert_eq!(search(&root, &needle, LIMITS, &patience).matches.len(), 1);
+    // By somebody else, on another thread for instance.
+    patience.clone().end();
+    assert_eq!(search(&root, &needle, LIMITS, &patience), cut);
 }
