@@ -571,9 +571,7 @@ impl Thread {
     fn limits(&self) -> Limits {
         match self.model {
             ModelSize::Full => Limits::full(),
-            ModelSize::Small => {
-                Limits { nudge: Some(instructions_small::NUDGE.to_owned()), ..Limits::small() }
-            }
+            ModelSize::Small => Limits::small(),
         }
     }
 

@@ -82,7 +82,7 @@ impl Query {
 
 /// Words of a sentence or an identifier: split where case changes and at everything that is no
 /// letter or digit.
-fn words(text: &str) -> Vec<String> {
+pub(crate) fn words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut before = None;
     for c in text.chars() {

@@ -23,7 +23,7 @@
 
 use protocol::{Property, Schema, ToolChoice, ToolSpec};
 
-use super::offer::Withheld;
+use super::offer::{Edit, Withheld};
 
 /// The call that stands for the final message.
 pub(crate) const ANSWER: &str = "answer";
@@ -86,22 +86,36 @@ impl Grammar {
             ToolChoice::None => Vec::new(),
         };
         match choice {
+            ToolChoice::Auto if !withheld.offers_answer() => {}
             ToolChoice::Auto | ToolChoice::None => replies.push(answer()),
             ToolChoice::Required => {}
         }
         if replies.is_empty() {
             return None;
         }
+        Some(Self::one_of(replies))
+    }
+
+    /// Whether an edit is wanted: `{"edit": "no"}`.
+    pub(crate) fn of_edit() -> Self {
+        Self::one_of(Edit::ALL.into_iter().map(|it| vec![literal(&edit_text(it))]).collect())
+    }
+
+    fn one_of(alternatives: Vec<Vec<Part>>) -> Self {
         let mut program = Vec::new();
-        emit(&Part::OneOf(replies), &mut program);
+        emit(&Part::OneOf(alternatives), &mut program);
         program.push(Step::End);
-        Some(Self { program })
+        Self { program }
     }
 
     pub(super) fn step(&self, at: usize) -> &Step {
         // Every address was made by `emit`; a wrong one would end the reply, not the process.
         self.program.get(at).unwrap_or(&Step::End)
     }
+}
+
+pub(crate) fn edit_text(edit: Edit) -> String {
+    format!("{{\"edit\": \"{}\"}}", edit.as_str())
 }
 
 /// The property that is written as a block: the last required text that may be long.

@@ -1,13 +1,16 @@
 //! What of the catalogue is offered at this step of a turn.
 //!
-//! Two habits of a small, greedy model cost whole turns, and both are cured by not offering:
+//! A small, greedy model has habits that cost whole turns, and all are cured by not offering:
 //!
+//! * It edits files to answer a question, and says that it has edited what it has not touched.
+//!   Whether an edit is wanted, it knows ([`Edit`]): so it is asked first. A question gets no
+//!   tool that writes, and who wants an edit is answered when one was tried.
 //! * It repeats a call whose result did not help it, until somebody stops it. What was asked
 //!   since the last change of a file is not offered again: the tool itself where it takes
 //!   nothing, the one option where that is its only argument. Anything else is noticed when
 //!   it was written, and written anew without that tool ([`Asked::contains`]).
-//! * It changes files that it has not seen. A tool that writes is offered only for files that
-//!   some result has named.
+//! * It changes files that it has not read. A tool that writes is offered only for files that
+//!   were read.
 //!
 //! The description of the tools stays the same throughout, because its state is kept.
 
@@ -16,24 +19,53 @@ use std::collections::BTreeSet;
 use protocol::{ModelItem, ModelRequest, Property, Role, Schema, ToolCall, ToolEffect, ToolSpec};
 use serde_json::Value;
 
+/// Whether files must be edited for the user's last words, as the model itself says before its
+/// first reply to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Edit {
+    No,
+    Yes,
+}
+
+impl Edit {
+    pub(crate) const ALL: [Self; 2] = [Self::No, Self::Yes];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::Yes => "yes",
+        }
+    }
+}
+
+/// Results after which an edit may be given up: it turned out to be none, or none that can be
+/// made here.
+const LOOKS_ENOUGH: usize = 3;
+
 /// What a grammar leaves out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Withheld {
     tools: BTreeSet<String>,
     /// Tool, argument, option.
     options: BTreeSet<(String, String, String)>,
+    answer: bool,
 }
 
 impl Withheld {
-    pub(crate) fn at_this_step(request: &ModelRequest, asked: &Asked) -> Self {
+    pub(crate) fn at_this_step(request: &ModelRequest, asked: &Asked, edit: Edit) -> Self {
         let mut withheld = Self::default();
         withheld.what_was_asked(asked, &request.tools);
-        withheld.what_was_not_seen(request);
+        withheld.what_was_not_read(request);
+        withheld.what_is_not_wanted(request, edit);
         withheld
     }
 
     pub(crate) fn withhold(&mut self, tool: String) {
         self.tools.insert(tool);
+    }
+
+    pub(super) fn offers_answer(&self) -> bool {
+        !self.answer
     }
 
     pub(super) fn offers(&self, tool: &ToolSpec) -> bool {
@@ -63,29 +95,75 @@ impl Withheld {
         }
     }
 
-    fn what_was_not_seen(&mut self, request: &ModelRequest) {
-        let with_effect =
-            |effect| request.tools.iter().filter(move |tool: &&ToolSpec| tool.effect == effect);
-        let readable: BTreeSet<&str> = with_effect(ToolEffect::Reads)
+    fn what_was_not_read(&mut self, request: &ModelRequest) {
+        let reads: Vec<&ToolSpec> = with_effect(request, ToolEffect::Reads).collect();
+        let enumerated: BTreeSet<&str> = reads
+            .iter()
             .flat_map(|tool| &tool.parameters)
             .filter(|it| matches!(it.schema, Schema::Choice(_)))
             .map(|it| it.name.as_str())
             .collect();
-        let shown: Vec<&str> = request.input.iter().filter_map(shown).collect();
-        for tool in with_effect(ToolEffect::Writes) {
+        let calls: Vec<Value> = request
+            .input
+            .iter()
+            .filter_map(|item| match item {
+                ModelItem::ToolCall(call) if reads.iter().any(|it| it.name == call.name) => {
+                    serde_json::from_str(&call.arguments).ok()
+                }
+                ModelItem::ToolCall(_)
+                | ModelItem::Message { .. }
+                | ModelItem::ToolOutput { .. }
+                | ModelItem::Reasoning { .. } => None,
+            })
+            .collect();
+        for tool in with_effect(request, ToolEffect::Writes) {
             for argument in &tool.parameters {
                 let Schema::Choice(options) = &argument.schema else { continue };
-                if !readable.contains(argument.name.as_str()) {
+                if !enumerated.contains(argument.name.as_str()) {
                     continue;
                 }
-                let unseen =
-                    options.iter().filter(|it| !shown.iter().any(|text| text.contains(*it)));
+                let was_read =
+                    |option: &String| calls.iter().any(|it| it[&argument.name] == option.as_str());
+                let unread = options.iter().filter(|it| !was_read(it));
                 self.options.extend(
-                    unseen.map(|it| (tool.name.clone(), argument.name.clone(), it.clone())),
+                    unread.map(|it| (tool.name.clone(), argument.name.clone(), it.clone())),
                 );
             }
         }
     }
+
+    fn what_is_not_wanted(&mut self, request: &ModelRequest, edit: Edit) {
+        let calls = calls_of_turn(request);
+        match edit {
+            Edit::No => with_effect(request, ToolEffect::Writes)
+                .for_each(|it| self.withhold(it.name.clone())),
+            Edit::Yes => {
+                let wrote = |call: &&ToolCall| {
+                    effect(&request.tools, &call.name) == Some(ToolEffect::Writes)
+                };
+                self.answer = calls.len() < LOOKS_ENOUGH && !calls.iter().any(wrote);
+            }
+        }
+    }
+}
+
+fn with_effect(request: &ModelRequest, effect: ToolEffect) -> impl Iterator<Item = &ToolSpec> {
+    request.tools.iter().filter(move |it| it.effect == effect)
+}
+
+/// Since the user's last words.
+fn calls_of_turn(request: &ModelRequest) -> Vec<&ToolCall> {
+    let mut calls = Vec::new();
+    for item in &request.input {
+        match item {
+            ModelItem::Message { role: Role::User, .. } => calls.clear(),
+            ModelItem::ToolCall(call) => calls.push(call),
+            ModelItem::Message { role: Role::Assistant | Role::Developer, .. }
+            | ModelItem::ToolOutput { .. }
+            | ModelItem::Reasoning { .. } => {}
+        }
+    }
+    calls
 }
 
 /// The calls of this turn whose results still stand.
@@ -123,13 +201,4 @@ impl Asked {
 
 fn effect(tools: &[ToolSpec], name: &str) -> Option<ToolEffect> {
     tools.iter().find(|it| it.name == name).map(|it| it.effect)
-}
-
-/// Results, and the calls they answer: a result of `read_file` need not repeat the name.
-fn shown(item: &ModelItem) -> Option<&str> {
-    match item {
-        ModelItem::ToolCall(call) => Some(&call.arguments),
-        ModelItem::ToolOutput { call: _, output } => Some(output),
-        ModelItem::Message { .. } | ModelItem::Reasoning { .. } => None,
-    }
 }

@@ -10,11 +10,27 @@ use protocol::{ModelItem, ModelRequest, Property, Role, Schema, ToolCall, ToolCh
 use serde::Serialize as _;
 use serde_json::Value;
 
-use super::grammar::{ANSWER, ANSWER_TEXT, BLOCK_OPENS, block_property};
+use super::grammar::{ANSWER, ANSWER_TEXT, BLOCK_OPENS, block_property, edit_text};
+use super::offer::Edit;
 
 /// Options of one argument that are still told in its own line; longer lists stand below the
 /// tools, where the eye of a small model is not led away from what the tools are for.
 const OPTIONS_INLINE: usize = 8;
+
+/// What a request for an edit is, by examples: told in words alone, a third is taken wrongly.
+const EDITS: [(&str, Edit); 11] = [
+    ("who wrote the parser", Edit::No),
+    ("rename the class Item to Entry", Edit::Yes),
+    ("what changed last week", Edit::No),
+    ("make the banner green", Edit::Yes),
+    ("run the linter", Edit::No),
+    ("repair the broken link", Edit::Yes),
+    ("are there spelling mistakes in the manual", Edit::No),
+    ("delete the old endpoint", Edit::Yes),
+    ("in which folder are the images", Edit::No),
+    ("which branch is this", Edit::No),
+    ("good morning", Edit::No),
+];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Piece {
@@ -46,18 +62,39 @@ pub(crate) struct Prompt {
 }
 
 impl Prompt {
+    /// Up to the user's last words; next comes whether they want an edit.
+    pub(crate) fn of_edit(request: &ModelRequest) -> Self {
+        let is_user =
+            |item: &ModelItem| matches!(item, ModelItem::Message { role: Role::User, .. });
+        let words = request.input.iter().rposition(is_user).map_or(0, |it| it + 1);
+        Self::of_items(request, &request.input[..words])
+    }
+
     pub(crate) fn of(request: &ModelRequest) -> Self {
+        Self::of_items(request, &request.input)
+    }
+
+    fn of_items(request: &ModelRequest, items: &[ModelItem]) -> Self {
         let mut prefix = Pieces::default();
         prefix.message("system", &system(request));
         let mut talk = Pieces::default();
-        for item in &request.input {
+        let mut asked = "";
+        for item in items {
             match item {
-                ModelItem::Message { role, text } => talk.message(role_name(*role), text),
+                ModelItem::Message { role, text } => {
+                    if *role == Role::User {
+                        asked = text;
+                    }
+                    talk.message(role_name(*role), text);
+                }
                 ModelItem::ToolCall(call) => {
                     talk.message("assistant", &written(call, &request.tools));
                 }
                 ModelItem::ToolOutput { call: _, output } => {
-                    talk.message("user", &format!("Result:\n{output}"));
+                    talk.message(
+                        "user",
+                        &format!("Result:\n{}\n\n{}", output.trim_end(), reminder(asked)),
+                    );
                 }
                 // Another model's thoughts, sealed for its own service.
                 ModelItem::Reasoning { opaque: _ } => {}
@@ -75,6 +112,12 @@ impl Prompt {
         });
         sizes.sum()
     }
+}
+
+/// Put after each result: by then the model has forgotten what it was asked, and goes on looking
+/// or answers something else.
+fn reminder(asked: &str) -> String {
+    format!("The user said: \"{}\" If that is done or answered now, answer.", asked.trim())
 }
 
 /// JSON with a space after each comma and colon, as models write it.
@@ -138,6 +181,12 @@ fn system(request: &ModelRequest) -> String {
         "{{\"name\": \"{ANSWER}\", \"arguments\": {{\"{ANSWER_TEXT}\": TEXT}}}} - ends your work \
          and tells the user the result in one to three plain sentences\n"
     ));
+    text.push_str(
+        "\nBefore the first tool, say whether files must be edited for what the user said:\n",
+    );
+    for (said, edit) in EDITS {
+        text.push_str(&format!("\"{said}\" - {}\n", edit_text(edit)));
+    }
     for (name, options) in long_choices(offered) {
         text.push_str(&format!("\n{} is one of:\n{}\n", name.to_uppercase(), options.join("\n")));
     }

@@ -38,16 +38,11 @@ fn write_spec(style: Style, facts: &RepositoryFacts) -> Option<ToolSpec> {
     if style != Style::Typed {
         return None;
     }
-    let small = |file: &str| {
-        let metadata = facts.root.join(file).symlink_metadata();
-        metadata.is_ok_and(|it| it.is_file() && it.len() <= SMALL_BYTES)
-    };
     Some(ToolSpec {
         name: "write_file".to_owned(),
-        description: "Writes a small file again as a whole: everything that stays and what is new."
-            .to_owned(),
+        description: "changes a file: the whole new text, with everything that stays".to_owned(),
         parameters: vec![
-            Property::required("path", "The file.", file_choice(facts, small)?),
+            Property::required("path", "The file.", file_choice(facts, |it| is_small(facts, it))?),
             Property::required(
                 "content",
                 "The whole new text of the file.",
@@ -58,6 +53,11 @@ fn write_spec(style: Style, facts: &RepositoryFacts) -> Option<ToolSpec> {
     })
 }
 
+fn is_small(facts: &RepositoryFacts, file: &str) -> bool {
+    let metadata = facts.root.join(file).symlink_metadata();
+    metadata.is_ok_and(|it| it.is_file() && it.len() <= SMALL_BYTES)
+}
+
 fn replace_spec(style: Style, facts: &RepositoryFacts) -> Option<ToolSpec> {
     if style != Style::Typed {
         return None;
@@ -65,10 +65,9 @@ fn replace_spec(style: Style, facts: &RepositoryFacts) -> Option<ToolSpec> {
     let line = Schema::Integer { min: Some(1), max: Some(100_000) };
     Some(ToolSpec {
         name: "replace_lines".to_owned(),
-        description: "Replaces some lines of a file, by the numbers that read_file shows."
-            .to_owned(),
+        description: "changes some lines of a long file".to_owned(),
         parameters: vec![
-            Property::required("path", "The file.", file_choice(facts, |_| true)?),
+            Property::required("path", "The file.", file_choice(facts, |it| !is_small(facts, it))?),
             Property::required("first_line", "The first line to replace.", line.clone()),
             Property::required("last_line", "The last line to replace.", line),
             Property::required(

@@ -29,20 +29,20 @@ const FULL_LIMIT: usize = 16_000;
 const NAMED: usize = 15;
 
 fn log_spec(style: Style, facts: &RepositoryFacts) -> Option<ToolSpec> {
-    spec("git_log", "Lists the last commits: when, by whom, and their messages.", style, facts)
+    spec("git_log", "lists the last commits: when, by whom, and their messages", style, facts)
 }
 
 fn diff_spec(style: Style, facts: &RepositoryFacts) -> Option<ToolSpec> {
-    spec("git_diff", "Shows the lines that were changed and are not committed.", style, facts)
+    spec("git_diff", "shows the lines that were changed and are not committed", style, facts)
 }
 
 fn status_spec(style: Style, facts: &RepositoryFacts) -> Option<ToolSpec> {
-    let description = "Says whether there are changes that are not committed, and in which files.";
+    let description = "says which files have changes that are not committed";
     spec("git_status", description, style, facts)
 }
 
 fn last_spec(style: Style, facts: &RepositoryFacts) -> Option<ToolSpec> {
-    spec("last_commit", "Shows what the last commit changed.", style, facts)
+    spec("last_commit", "shows who made the last commit, and what it changed", style, facts)
 }
 
 /// A large model asks git itself, in the shell.

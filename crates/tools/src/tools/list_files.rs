@@ -20,7 +20,7 @@ fn spec(style: Style, _facts: &RepositoryFacts) -> Option<ToolSpec> {
         Schema::Text { max_chars: None },
     );
     let (description, parameters) = match style {
-        Style::Typed => ("Lists the files of the repository with their sizes.", Vec::new()),
+        Style::Typed => ("lists the files and how long they are", Vec::new()),
         Style::Full => ("Lists the files that git does not ignore.", vec![directory]),
     };
     Some(ToolSpec {

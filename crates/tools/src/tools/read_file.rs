@@ -25,7 +25,7 @@ fn spec(style: Style, facts: &RepositoryFacts) -> Option<ToolSpec> {
     Some(ToolSpec {
         name: "read_file".to_owned(),
         description: match style {
-            Style::Typed => "Shows a file of the repository with line numbers.".to_owned(),
+            Style::Typed => "shows a file".to_owned(),
             Style::Full => "Shows a part of a text file with line numbers.".to_owned(),
         },
         parameters: vec![
@@ -40,7 +40,8 @@ fn start(job: Job, arguments: &Arguments) -> Result<RunningTool, BadArguments> {
     let path = arguments.text("path")?.to_owned();
     let start = arguments.optional_number("start_line")?;
     let start = usize::try_from(start.unwrap_or(1)).unwrap_or(usize::MAX).max(1);
-    let (lines, bytes) = match job.context.style {
+    let style = job.context.style;
+    let (lines, bytes) = match style {
         Style::Typed => (80, 2600),
         Style::Full => (400, 24_000),
     };
@@ -50,6 +51,12 @@ fn start(job: Job, arguments: &Arguments) -> Result<RunningTool, BadArguments> {
         if looks_binary(&contents) {
             return Err(format!("{path} is not a text file ({} bytes).", contents.len()));
         }
-        Ok(file_part(&path, &String::from_utf8_lossy(&contents), start, lines, bytes))
+        let text = String::from_utf8_lossy(&contents);
+        let is_short = text.len() <= bytes && text.lines().count() <= lines;
+        if style == Style::Typed && start == 1 && is_short && !text.trim().is_empty() {
+            // As it is to be written again: numbers would be read and copied.
+            return Ok(format!("{path}:\n```\n{}\n```", text.trim_end()));
+        }
+        Ok(file_part(&path, &text, start, lines, bytes))
     }))
 }

@@ -40,7 +40,7 @@ const NAMED: usize = 10;
 fn spec(style: Style, facts: &RepositoryFacts) -> Option<ToolSpec> {
     let first = facts.test_commands.first()?;
     let description = match style {
-        Style::Typed => "Runs the tests of the project and says which fail and why.".to_owned(),
+        Style::Typed => "runs the tests and shows which fail and why".to_owned(),
         Style::Full => format!(
             "Runs the project's tests (`{}`, found in {}) and returns a summary and the output.",
             first.argv.join(" "),
@@ -206,9 +206,25 @@ fn summary(report: &Report) -> String {
         (Some(1), 0) => format!("The only test passed{skipped}."),
         (Some(passed), 0) => format!("All {passed} tests passed{skipped}."),
         (None, 0) => format!("All tests passed{skipped}."),
-        (Some(passed), failed) => format!("{passed} passed, {failed} failed{skipped}."),
-        (None, failed) => format!("{failed} failed{skipped}."),
+        (Some(passed), failed) => {
+            let (all, names) = (passed + failed, failing_names(report));
+            format!("{failed} of {all} tests failed{skipped}: {names}.")
+        }
+        (None, failed) => format!("{failed} failed{skipped}: {}.", failing_names(report)),
     }
+}
+
+/// As people say them: without the modules around them.
+fn failing_names(report: &Report) -> String {
+    let name = |failure: &Failure| {
+        let name = failure.name.rsplit("::").next().unwrap_or_default();
+        name.to_owned()
+    };
+    let mut names: Vec<String> = report.failures.iter().take(DESCRIBED).map(name).collect();
+    if DESCRIBED < report.failures.len() {
+        names.push("others".to_owned());
+    }
+    names.join(", ")
 }
 
 /// What to say of a run that failed without a test that did: a test binary that aborted, an exit

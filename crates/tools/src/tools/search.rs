@@ -8,18 +8,25 @@ use workspace::{Found, Query, Root, SearchLimits};
 use super::{Tool, reading};
 use crate::arguments::{Arguments, BadArguments};
 use crate::running::RunningTool;
-use crate::source::SOURCE_LIMIT;
+use crate::source::{SOURCE_LIMIT, Sources};
 use crate::text::clip_line;
 use crate::toolbox::{Job, Style};
 
 pub(crate) const TOOL: Tool = Tool { name: "search", spec, start };
 
+/// Lines that only have words of the text: the first ones are the good ones.
+const NEAREST: usize = 8;
+
+/// With no more matches than this there is room for the lines after each.
+const FEW: usize = 4;
+const FOLLOWING: usize = 2;
+
 fn spec(style: Style, _facts: &RepositoryFacts) -> Option<ToolSpec> {
     let (description, text, max_chars) = match style {
         Style::Typed => (
-            "Finds the lines of all files that contain a word, a name or a text.",
+            "finds the lines that hold a name, a number or the words of a question",
             "What to look for, one name or word.",
-            Some(60),
+            Some(100),
         ),
         Style::Full => (
             "Finds lines by a regular expression in the files that git does not ignore.",
@@ -51,19 +58,30 @@ fn start(job: Job, arguments: &Arguments) -> Result<RunningTool, BadArguments> {
             Style::Typed => Query::literal(&text),
             Style::Full => Query::regex(&text).ok().or_else(|| Query::literal(&text)),
         };
-        let queries = [exact, Query::spoken(&text)];
-        let mut found = Found::default();
-        for query in queries.into_iter().flatten() {
-            found = workspace::search(&root, &query, limits, patience);
+        for query in [exact, Query::spoken(&text)].into_iter().flatten() {
+            let found = workspace::search(&root, &query, limits, patience);
             if !found.matches.is_empty() {
-                break;
+                let follow = style == Style::Typed && found.matches.len() <= FEW;
+                let sources = follow.then_some(Sources { root: &root, facts: &facts });
+                return Ok(tell(&text, &found, line, sources.as_ref()));
             }
         }
-        Ok(tell(&text, &found, line))
+        let limits = SearchLimits { matches: NEAREST, ..limits };
+        let nearest = workspace::nearest(&root, &text, limits, patience);
+        Ok(tell_nearest(&text, &nearest, line))
     }))
 }
 
-fn tell(text: &str, found: &Found, longest: usize) -> String {
+fn tell_nearest(text: &str, found: &Found, longest: usize) -> String {
+    if found.matches.is_empty() {
+        return tell(text, found, longest, None);
+    }
+    let mut told = format!("No line has \"{}\"; these have words of it:\n", clip_line(text, 80));
+    told.push_str(&list(found, longest, None));
+    told
+}
+
+fn tell(text: &str, found: &Found, longest: usize, sources: Option<&Sources<'_>>) -> String {
     let count = found.matches.len();
     let files = {
         let mut paths: Vec<&str> = found.matches.iter().map(|it| it.path.as_str()).collect();
@@ -81,9 +99,20 @@ fn tell(text: &str, found: &Found, longest: usize) -> String {
         }
         (_, true) => format!("\"{text}\" is on more than {count} lines; the first are:\n"),
     };
+    told.push_str(&list(found, longest, sources));
+    told
+}
+
+/// With `sources` each line is followed by those after it: a comment says what the next line is.
+fn list(found: &Found, longest: usize, sources: Option<&Sources<'_>>) -> String {
+    let mut lines = String::new();
     for it in &found.matches {
         let line = clip_line(it.text.trim(), longest);
-        told.push_str(&format!("{}:{}: {line}\n", it.path, it.line));
+        lines.push_str(&format!("{}:{}: {line}\n", it.path, it.line));
+        let text = sources.and_then(|sources| sources.text(&it.path)).unwrap_or_default();
+        for after in text.lines().skip(it.line).take(FOLLOWING) {
+            lines.push_str(&format!("    {}\n", clip_line(after.trim(), longest)));
+        }
     }
-    told
+    lines
 }
