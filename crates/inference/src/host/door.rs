@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
+
+use crate::options::open_ours;
 
 /// Between taking the lock and listening a host does nothing, and a leaving one exits within
 /// milliseconds: this long means that the holder hangs.
@@ -31,12 +33,8 @@ pub(super) enum Entered {
 
 impl Door {
     pub(super) fn open(path: &Path) -> io::Result<Entered> {
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(path.with_extension("lock"))?;
+        let lock = path.with_extension("lock");
+        let lock = open_ours(OpenOptions::new().truncate(false).write(true), &lock)?;
         let began = Instant::now();
         loop {
             match flock(&lock, FlockOperation::NonBlockingLockExclusive) {

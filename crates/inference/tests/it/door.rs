@@ -138,3 +138,34 @@ async fn a_folder_that_others_may_enter_is_refused() {
     let error = bench.client().end_of_turn(&[]).await.unwrap_err();
     assert!(error.to_string().contains("chmod 700"), "{error}");
 }
+
+/// Whoever put the link there would choose what the host writes to.
+#[tokio::test]
+async fn a_link_in_place_of_the_log_or_the_lock_is_refused() {
+    let bench = Bench::without_models().unwrap();
+    let client = bench.client();
+    assert!(matches!(client.end_of_turn(&[]).await, Err(Error::ModelMissing { .. })));
+    let socket = bench.socket().unwrap();
+    let victim = bench.dir.path().join("victim");
+    std::fs::write(&victim, "precious").unwrap();
+    for name in ["log", "lock"] {
+        bench.kill_host().await.unwrap();
+        let ours = socket.with_extension(name);
+        std::fs::remove_file(&ours).unwrap();
+        std::os::unix::fs::symlink(&victim, &ours).unwrap();
+        let error = client.end_of_turn(&[]).await.unwrap_err().to_string();
+        assert!(error.contains(&ours.display().to_string()), "{name}: {error}");
+        assert!(error.contains("Too many levels of symbolic links"), "{name}: {error}");
+        std::fs::remove_file(&ours).unwrap();
+        assert!(matches!(client.end_of_turn(&[]).await, Err(Error::ModelMissing { .. })));
+    }
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
+}
+
+#[tokio::test]
+async fn a_socket_path_that_is_too_long_is_named() {
+    let mut bench = Bench::without_models().unwrap();
+    bench.options.runtime_dir = bench.dir.path().join("x".repeat(90));
+    let error = bench.client().end_of_turn(&[]).await.unwrap_err().to_string();
+    assert!(error.contains("XDG_RUNTIME_DIR"), "{error}");
+}
