@@ -2,10 +2,12 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
+use tokio::sync::mpsc;
 use transport::{DownloadError, Network};
 
 use crate::manifest::{File, Part, Registry, Source};
@@ -97,6 +99,8 @@ enum SourceError {
     Package(#[from] PackageError),
     #[error("{} is not there", .0.display())]
     NotInMirror(PathBuf),
+    #[error("{} cannot be read: {error}", path.display())]
+    Mirror { path: PathBuf, error: io::Error },
     /// The source has something else. What others brought may be right, and is kept.
     #[error("{what} has {found} where {expected} is right")]
     Disagrees { what: String, expected: String, found: String },
@@ -238,7 +242,7 @@ impl<'a> Fetcher<'a> {
         progress: &mut (dyn FnMut(Progress<'_>) + Send),
     ) -> Result<(), SourceError> {
         let came = match origin {
-            Origin::Mirror(dir) => copy_from(dir, file, partial),
+            Origin::Mirror(dir) => self.copy(dir, file, partial, progress).await,
             Origin::Listed(Source::Hub { repo, revision, path }) => {
                 let url = format!("{}/{repo}/resolve/{revision}/{path}", self.hub);
                 self.download(&url, file, partial, progress).await
@@ -490,6 +494,63 @@ impl<'a> Fetcher<'a> {
         OpenOptions::new().write(true).open(partial).and_then(|it| it.sync_all()).map_err(ours)?;
         fs::rename(partial, &path).map_err(theirs)
     }
+
+    /// Continues what is there from a folder: a mirror may be as slow as a network.
+    async fn copy(
+        &self,
+        dir: &Path,
+        file: &File,
+        partial: &Path,
+        progress: &mut (dyn FnMut(Progress<'_>) + Send),
+    ) -> Result<(), SourceError> {
+        let name = Path::new(&file.path).file_name().unwrap_or_default();
+        let found = [dir.join(&file.path), dir.join(name)].into_iter().find(|path| path.is_file());
+        let Some(path) = found else {
+            return Err(SourceError::NotInMirror(dir.join(&file.path)));
+        };
+        let theirs = |error| SourceError::Mirror { path: path.clone(), error };
+        let ours = |error| SourceError::Disk { path: partial.to_owned(), error };
+        let mut source = fs::File::open(&path).map_err(theirs)?;
+        let total = source.metadata().map_err(theirs)?.len();
+        if total != file.bytes {
+            return Err(SourceError::Disagrees {
+                what: path.display().to_string(),
+                expected: format!("{} bytes", file.bytes),
+                found: format!("{total} bytes"),
+            });
+        }
+        let there = self.shelf.partial_bytes(file);
+        let mut sink = open_at(partial, there).map_err(ours)?;
+        let (tell, mut told) = mpsc::channel(1);
+        let copying = tokio::task::spawn_blocking(move || {
+            let mut done = there;
+            let mut chunk = vec![0; 1 << 20];
+            source.seek(SeekFrom::Start(done)).map_err(CopyError::Read)?;
+            loop {
+                let size = match source.read(&mut chunk) {
+                    Ok(0) => return Ok(()),
+                    Ok(size) => size,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) => return Err(CopyError::Read(error)),
+                };
+                sink.write_all(&chunk[..size]).map_err(CopyError::Write)?;
+                done += size as u64;
+                if tell.blocking_send(done).is_err() {
+                    // The fetch was given up.
+                    return Ok(());
+                }
+            }
+        });
+        while let Some(done) = told.recv().await {
+            progress(Progress::Advanced { file, done });
+        }
+        match copying.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(CopyError::Read(error))) => Err(theirs(error)),
+            Ok(Err(CopyError::Write(error))) => Err(ours(error)),
+            Err(join) => Err(ours(io::Error::other(join))),
+        }
+    }
 }
 
 /// Where a download is written.
@@ -501,6 +562,11 @@ enum Place {
 
 /// The ending of the file that a download is written to while another partial one is kept.
 const BESIDE: &str = "beside";
+
+enum CopyError {
+    Read(io::Error),
+    Write(io::Error),
+}
 
 enum Origin<'a> {
     Mirror(PathBuf),
@@ -530,20 +596,17 @@ fn disk(path: &Path, error: io::Error) -> FetchError {
     FetchError::Disk { path: path.to_owned(), error }
 }
 
-fn copy_from(dir: &Path, file: &File, partial: &Path) -> Result<(), SourceError> {
-    let name = Path::new(&file.path).file_name().unwrap_or_default();
-    let found = [dir.join(&file.path), dir.join(name)].into_iter().find(|path| path.is_file());
-    let Some(found) = found else {
-        return Err(SourceError::NotInMirror(dir.join(&file.path)));
-    };
-    fs::copy(found, partial)
-        .map(drop)
-        .map_err(|error| SourceError::Disk { path: partial.to_owned(), error })
-}
-
 /// A file of ours that holds its first `bytes` bytes and is written on from there.
 fn open_at(path: &Path, bytes: u64) -> io::Result<fs::File> {
-    let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+    let open = || OpenOptions::new().create(true).truncate(false).write(true).open(path);
+    let mut file = match open() {
+        // Copied by an earlier version, with the mode that it had in a mirror.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o644))?;
+            open()?
+        }
+        opened => opened?,
+    };
     file.set_len(bytes)?;
     file.seek(SeekFrom::End(0))?;
     Ok(file)

