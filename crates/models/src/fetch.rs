@@ -6,13 +6,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 use transport::{DownloadError, Network};
 
 use crate::manifest::{File, Part, Registry, Source};
 use crate::package::{self, Clients, PackageError};
-use crate::shelf::{Shelf, free_space};
+use crate::shelf::{self, Shelf, free_space};
 
 /// Kept free besides what is fetched: one package archive at a time, and room for the user.
 const HEADROOM: u64 = 256 << 20;
@@ -513,7 +512,9 @@ impl<'a> Fetcher<'a> {
             fs::create_dir_all(parent).map_err(theirs)?;
         }
         OpenOptions::new().write(true).open(partial).and_then(|it| it.sync_all()).map_err(ours)?;
-        fs::rename(partial, &path).map_err(theirs)
+        fs::rename(partial, &path).map_err(theirs)?;
+        self.shelf.note_verified(file, &found);
+        Ok(())
     }
 
     /// Continues what is there from a folder: a mirror may be as slow as a network.
@@ -650,18 +651,5 @@ fn open_at(path: &Path, bytes: u64) -> io::Result<fs::File> {
 
 async fn sha256_of(path: &Path) -> io::Result<String> {
     let path = path.to_owned();
-    tokio::task::spawn_blocking(move || {
-        let mut file = fs::File::open(path)?;
-        let mut hash = Sha256::new();
-        let mut chunk = vec![0; 1 << 20];
-        loop {
-            match file.read(&mut chunk)? {
-                0 => break,
-                read => hash.update(&chunk[..read]),
-            }
-        }
-        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
-    })
-    .await
-    .map_err(io::Error::other)?
+    tokio::task::spawn_blocking(move || shelf::sha256_of(&path)).await.map_err(io::Error::other)?
 }

@@ -266,6 +266,21 @@ async fn leftovers_are_swept() {
     assert_eq!(left, ["0123.part", "lock"]);
 }
 
+/// A new manifest may name another file by the same path and size: the old one is not it.
+#[tokio::test]
+async fn an_old_file_of_the_same_size_is_replaced() {
+    let world = World::new(100, &url());
+    let path = world.models.path().join("d/f.bin");
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, [7; 100]).unwrap();
+    for fetched in [1, 0] {
+        let server = Server::start(vec![Answer::File(world.body.clone())]).await;
+        let told = world.fetch_from(&server).await;
+        assert_eq!(told.result.unwrap().files, fetched);
+        assert_eq!(world.installed(), Some(world.body.clone()));
+    }
+}
+
 /// Set in the process that has a full disk.
 const FULL: &str = "DUET_TEST_FULL_DISK";
 
