@@ -18,11 +18,17 @@ pub(crate) struct Context {
     turn: usize,
     /// Tokens that a request may hold of `items`.
     budget: usize,
+    /// Exchanges before this are left out, and outputs of the running turn before `shown` are
+    /// only named. Both only ever move forward: services read a request anew from where it
+    /// differs from the one before it.
+    gone: usize,
+    shown: usize,
 }
 
 impl Context {
     pub(crate) fn new(history: Vec<ModelItem>, budget: usize) -> Self {
-        Self { turn: history.len(), items: history, budget }
+        let turn = history.len();
+        Self { items: history, turn, budget, gone: 0, shown: turn }
     }
 
     pub(crate) fn push(&mut self, item: ModelItem) {
@@ -38,23 +44,67 @@ impl Context {
     }
 
     /// What a request holds: as many of the newest exchanges as fit the budget, and the
-    /// running turn whole. What stands before the first exchange (the project's own
-    /// instructions) always stays.
-    pub(crate) fn fit(&self) -> Vec<ModelItem> {
+    /// running turn. Where that alone is too long, its oldest tool outputs are only named;
+    /// those that the model has not seen yet are always shown. What stands before the first
+    /// exchange (the project's own instructions) always stays.
+    pub(crate) fn fit(&mut self) -> Vec<ModelItem> {
         let (preface, from) = self.kept();
-        self.items[..preface].iter().chain(&self.items[from..]).cloned().collect()
+        self.gone = from;
+        let preface_weight: usize = self.items[..preface].iter().map(weight).sum();
+        let mut long = preface_weight + self.turn_weight();
+        if long > self.budget {
+            // Room for some steps at once, not one less output at every step.
+            let goal = self.budget - self.budget / 4;
+            while long > goal && self.shown < self.unseen() {
+                let whole = self.shown_weight(self.shown);
+                self.shown += 1;
+                long = long + self.shown_weight(self.shown - 1) - whole;
+            }
+        }
+        let rest = (from..self.items.len()).map(|at| match self.left_out(at) {
+            Some(named) => named,
+            None => self.items[at].clone(),
+        });
+        self.items[..preface].iter().cloned().chain(rest).collect()
     }
 
     /// After a service said that the request was too long: halves the budget. False when
     /// nothing is left to leave out.
     pub(crate) fn shrink(&mut self) -> bool {
         let (preface, from) = self.kept();
-        if from == self.turn || preface == self.turn {
+        let exchanges = from != self.turn && preface != self.turn;
+        let outputs = (self.shown..self.unseen()).any(|at| named(&self.items[at]).is_some());
+        if !exchanges && !outputs {
             return false;
         }
-        let now: usize = self.items[from..].iter().map(weight).sum();
-        self.budget = now / 2;
+        let before: usize = self.items[from..self.turn].iter().map(weight).sum();
+        self.budget = (before + self.turn_weight()) / 2;
         true
+    }
+
+    /// Where the outputs begin that no request has held yet.
+    fn unseen(&self) -> usize {
+        let ours = |item: &ModelItem| match item {
+            ModelItem::ToolCall(_) | ModelItem::Reasoning { .. } => true,
+            ModelItem::Message { role, text: _ } => *role == Role::Assistant,
+            ModelItem::ToolOutput { .. } => false,
+        };
+        let last = self.items[self.turn..].iter().rposition(ours);
+        last.map_or(self.turn, |at| self.turn + at)
+    }
+
+    fn turn_weight(&self) -> usize {
+        (self.turn..self.items.len()).map(|at| self.shown_weight(at)).sum()
+    }
+
+    /// Of what a request holds in place of this item.
+    fn shown_weight(&self, at: usize) -> usize {
+        weight(self.left_out(at).as_ref().unwrap_or(&self.items[at]))
+    }
+
+    /// What stands for an item that is not shown.
+    fn left_out(&self, at: usize) -> Option<ModelItem> {
+        if self.turn <= at && at < self.shown { named(&self.items[at]) } else { None }
     }
 
     /// The call's id, or one like it that is not taken: answers are matched by id, and some
@@ -82,13 +132,12 @@ impl Context {
         let begins: Vec<usize> = (0..self.turn).filter(|&at| self.begins_exchange(at)).collect();
         let preface = begins.first().copied().unwrap_or(self.turn);
         let mut room = self.budget;
-        for item in self.items[..preface].iter().chain(&self.items[self.turn..]) {
-            room = room.saturating_sub(weight(item));
-        }
+        let preface_weight: usize = self.items[..preface].iter().map(weight).sum();
+        room = room.saturating_sub(preface_weight + self.turn_weight());
         let mut from = self.turn;
         for &begin in begins.iter().rev() {
             let exchange: usize = self.items[begin..from].iter().map(weight).sum();
-            if room < exchange {
+            if begin < self.gone || room < exchange {
                 break;
             }
             room -= exchange;
@@ -147,6 +196,23 @@ fn is_message(item: &ModelItem, wanted: Role) -> bool {
         ModelItem::ToolCall(_) | ModelItem::ToolOutput { .. } | ModelItem::Reasoning { .. } => {
             false
         }
+    }
+}
+
+/// An output that is left out, said as such: the call keeps its answer. `None` for what would
+/// not get shorter by it.
+fn named(item: &ModelItem) -> Option<ModelItem> {
+    match item {
+        ModelItem::ToolOutput { call, output } => {
+            let lines = output.lines().count();
+            let plural = if lines == 1 { "" } else { "s" };
+            let bytes = output.len();
+            let named =
+                format!("[... {lines} line{plural} ({bytes} bytes) left out to make room ...]");
+            let shorter = tokens(&named) < tokens(output);
+            shorter.then(|| ModelItem::ToolOutput { call: call.clone(), output: named })
+        }
+        ModelItem::Message { .. } | ModelItem::ToolCall(_) | ModelItem::Reasoning { .. } => None,
     }
 }
 

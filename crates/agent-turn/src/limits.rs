@@ -10,8 +10,8 @@ pub struct Limits {
     pub model_calls: u32,
     /// What one tool call's output may take of the context.
     pub tool_output_tokens: usize,
-    /// What one request may hold of the thread's history. The oldest exchanges are left
-    /// out first; the running turn is always whole.
+    /// What one request may hold of the thread's history. The oldest exchanges are left out
+    /// first; of the running turn, the oldest tool outputs are then only named.
     pub context_tokens: usize,
     pub repeats: Repeats,
     /// A sentence put after the outputs of a step, for models that forget to answer.

@@ -11,7 +11,7 @@ use headless::{
     test_run, utterances,
 };
 use inference::TranscribeOptions;
-use models::File;
+use models::{File, Machine};
 use protocol::ThreadId;
 use rollout::Store;
 
@@ -38,6 +38,11 @@ pub(crate) async fn run(args: DemoArgs, services: Services) -> Result<Exit, Fail
     eprintln!("{WHAT_IT_CAN}\n");
     let mut signals = Signals::listen()?;
     let models: Vec<&File> = services.manifest.set("default").collect();
+    if !services.shelf.missing(models.iter().copied()).is_empty() {
+        Machine::probe(services.shelf.dir())
+            .can_run()
+            .map_err(|unfit| Failure::Impossible(unfit.to_string()))?;
+    }
     let fetched = tokio::select! {
         fetched = fetch(&services.shelf, &models, None) => fetched?,
         Some(signal) = signals.received.recv() => signal.into(),

@@ -106,7 +106,7 @@ fn wanted<'a>(
     Ok(wanted)
 }
 
-/// Says what will be done, checks the machine, and does it with a progress bar.
+/// Says what will be done, checks the disk, and does it with a progress bar.
 pub(crate) async fn fetch(
     shelf: &Shelf,
     wanted: &[&File],
@@ -122,7 +122,7 @@ pub(crate) async fn fetch(
     }
     let remaining = fetcher.remaining(wanted);
     Machine::probe(shelf.dir())
-        .check(remaining)
+        .can_hold(remaining)
         .map_err(|unfit| Failure::Impossible(unfit.to_string()))?;
     eprintln!(
         "fetching {} in {} files; they are kept in {}",

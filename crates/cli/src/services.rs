@@ -1,6 +1,6 @@
 //! The composition root: what every face needs, put together once.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use app_server::AppServer;
@@ -54,7 +54,7 @@ impl Services {
         let shelf = Shelf::from_env(|name| environment.path(name)).ok_or_else(|| {
             Failure::other("no place for models: set DUET_MODELS, or HOME to your home directory")
         })?;
-        let local = local_models(&manifest, &shelf, &environment)?;
+        let local = local_models(&manifest, &shelf, &environment, &cwd)?;
         Ok(Self { home, environment, overrides, config, cwd, shelf, manifest, local, spawner })
     }
 
@@ -118,11 +118,12 @@ fn local_models(
     manifest: &Manifest,
     shelf: &Shelf,
     environment: &Environment,
+    cwd: &Path,
 ) -> Result<inference::Client, Failure> {
     let agent = manifest
         .get(AGENT)
         .ok_or_else(|| Failure::other("the manifest of models names no agent: this is a bug"))?;
-    let runtime_dir = inference::default_runtime_dir().map_err(|error| {
+    let runtime_dir = inference::default_runtime_dir(cwd).map_err(|error| {
         Failure::other(format!("no place for the model host's socket: {error}"))
     })?;
     let cache = environment

@@ -5,7 +5,9 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use protocol::{ApprovalPolicy, RealtimeVersion, SandboxPolicy, SessionMode, ThreadSettings};
+use protocol::{
+    ApprovalPolicy, RealtimeVersion, SandboxMode, SandboxPolicy, SessionMode, ThreadSettings,
+};
 use responses_wire::Reasoning;
 use toml::Table;
 
@@ -14,7 +16,9 @@ use crate::error::{ConfigError, Place, Warning};
 use crate::overrides::{Override, merge};
 use crate::provider::has_openai_key;
 use crate::provider::{Endpoint, IDLE, KeySource, LOCAL, OPENAI, Provider, ProviderKind};
-use crate::raw::{NOT_YET, PROVIDER_NOT_YET, RawConfig, RawProvider, RawRealtime, WireApi};
+use crate::raw::{
+    NOT_YET, PROVIDER_NOT_YET, RawConfig, RawProvider, RawRealtime, RawWorkspaceWrite, WireApi,
+};
 use crate::{Environment, Home};
 
 /// The service's own recommendation for coding agents (November 2026).
@@ -249,11 +253,10 @@ impl Resolver<'_> {
                 summary: model_reasoning_summary.and_then(Into::into),
             },
             approval_policy: approval_policy.map(Into::into).unwrap_or_default(),
-            sandbox: SandboxPolicy {
-                mode: sandbox_mode.map(Into::into).unwrap_or_default(),
-                writable_roots: sandbox_workspace_write.writable_roots,
-                network: sandbox_workspace_write.network_access,
-            },
+            sandbox: sandbox(
+                sandbox_mode.map(Into::into).unwrap_or_default(),
+                sandbox_workspace_write,
+            ),
             developer_instructions: not_blank(developer_instructions),
         };
         let realtime = RealtimeSettings {
@@ -451,6 +454,19 @@ impl Resolver<'_> {
     fn wrong(&self, key: &[&str], reason: String) -> ConfigError {
         let segments: KeyPath = key.iter().map(|it| (*it).to_owned()).collect();
         ConfigError::Value { place: self.layers.place(key), key: show_key(&segments), reason }
+    }
+}
+
+/// The table speaks of `workspace-write` alone: a network for it is none for `read-only`.
+fn sandbox(mode: SandboxMode, workspace: RawWorkspaceWrite) -> SandboxPolicy {
+    let RawWorkspaceWrite { writable_roots, network_access } = workspace;
+    match mode {
+        SandboxMode::WorkspaceWrite => {
+            SandboxPolicy { mode, writable_roots, network: network_access }
+        }
+        SandboxMode::ReadOnly | SandboxMode::DangerFullAccess => {
+            SandboxPolicy { mode, writable_roots: Vec::new(), network: false }
+        }
     }
 }
 

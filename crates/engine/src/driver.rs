@@ -1,5 +1,8 @@
 //! Drives one thread: takes the next input, feeds the machine, carries its outputs out in
 //! order. The only place where a thread meets tokio; it decides nothing about the domain.
+//!
+//! It waits for nothing but the next input. What the disk must have done before (a sync, a new
+//! file) shuts a gate, behind which outputs stay in order; sound passes it.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -13,7 +16,7 @@ use protocol::{
 };
 use realtime_client::{Outbox, OutboxFull};
 use realtime_session::{LinkEpoch, LinkNews};
-use rollout::{Meta, Store, TurnContext};
+use rollout::{Meta, Store, TurnContext, Writer};
 use stdx::never;
 use thread::{ConversationId, Input, ModelSize, Output, RequestId};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -32,6 +35,9 @@ use crate::realtime::{self, Line, RealtimeStart};
 
 /// News of tasks that wait for the thread. A model or a tool that is further ahead waits.
 const NEWS: usize = 256;
+
+/// Outputs that may wait for the disk. With more of them, whoever makes news waits too.
+const HELD: usize = 256;
 
 /// How long links may take to end.
 const GOODBYE: Duration = Duration::from_secs(3);
@@ -70,9 +76,31 @@ pub(crate) struct Driver {
     epochs: HashMap<ConversationId, LinkEpoch>,
     /// What carrying out has found, for when it is done.
     owed: VecDeque<Input>,
+    /// Work that waits for the disk: never awaited where inputs wait behind it.
+    disk: JoinSet<DiskNews>,
+    gate: Gate,
+    /// Outputs behind the gate, in order.
+    held: VecDeque<Output>,
     to_inbox: mpsc::Sender<News>,
     inbox: mpsc::Receiver<News>,
     microphone: watch::Sender<Option<Outbox>>,
+}
+
+/// Whether outputs are carried out. While it is shut the machine goes on deciding, and what is
+/// of the conversation passes: sound does not wait for the disk.
+#[derive(Debug)]
+enum Gate {
+    Open,
+    /// Until everything written so far is durable.
+    Syncing,
+    /// Until the thread has a file, of which this is the first event that must be in it.
+    Making(EventBody),
+}
+
+#[derive(Debug)]
+enum DiskNews {
+    Synced(Result<(), rollout::Error>),
+    Made(Result<Writer, rollout::Error>),
 }
 
 /// What a task does, to answer for it if it breaks.
@@ -130,6 +158,9 @@ impl Driver {
             lines: HashMap::new(),
             epochs: HashMap::new(),
             owed: VecDeque::new(),
+            disk: JoinSet::new(),
+            gate: Gate::Open,
+            held: VecDeque::new(),
             to_inbox,
             inbox,
             microphone,
@@ -138,39 +169,40 @@ impl Driver {
 
     /// Runs until the thread is closed and quiet.
     pub(crate) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
-        self.feed(Input::Open).await;
+        self.feed(Input::Open);
         let mut closing: Vec<oneshot::Sender<()>> = Vec::new();
-        while closing.is_empty() || self.machine.is_busy() {
+        while closing.is_empty() || self.machine.is_busy() || !self.disk.is_empty() {
             let sync_by = self.journal.sync_by();
+            let listens = self.held.len() < HELD;
             // In this order, so that a run repeats: what people ask for must not wait behind
             // a model or a tool that talks faster than it is read.
             tokio::select! {
                 biased;
-                command = commands.recv(), if closing.is_empty() => {
-                    let done = self.on_command(command).await;
+                command = commands.recv(), if closing.is_empty() && listens => {
+                    let done = self.on_command(command);
                     closing.extend(done);
                 }
-                Some(news) = self.inbox.recv() => self.on_news(news).await,
-                Some(joined) = self.tasks.join_next_with_id() => self.on_joined(joined).await,
-                () = self.clock.until(self.machine.deadline()) => self.feed(Input::Tick).await,
-                () = until(sync_by) => {
-                    let trouble = self.journal.sync().await;
-                    self.warn(trouble).await;
-                }
+                Some(done) = self.disk.join_next() => self.on_disk(done),
+                Some(news) = self.inbox.recv(), if listens => self.on_news(news),
+                Some(joined) = self.tasks.join_next_with_id() => self.on_joined(joined),
+                () = self.clock.until(self.machine.deadline()) => self.feed(Input::Tick),
+                () = until(sync_by), if self.disk.is_empty() => self.sync(),
             }
         }
         // Tools have let go and models are cancelled; links say goodbye.
         let goodbye = async { while self.tasks.join_next().await.is_some() {} };
         drop(tokio::time::timeout(GOODBYE, goodbye).await);
-        let trouble = self.journal.sync().await;
-        self.warn(trouble).await;
+        self.sync();
+        while let Some(done) = self.disk.join_next().await {
+            self.on_disk(done);
+        }
         self.log.close();
         // Told by being dropped, now that the log is complete.
         drop(closing);
     }
 
     /// Returns what is to be dropped when the thread has ended, once it shall.
-    async fn on_command(&mut self, command: Option<Command>) -> Option<oneshot::Sender<()>> {
+    fn on_command(&mut self, command: Option<Command>) -> Option<oneshot::Sender<()>> {
         let input = match command {
             Some(Command::StartTurn { input, reply }) => {
                 Input::StartTurn { request: self.request(reply), input }
@@ -194,23 +226,23 @@ impl Driver {
             }
             Some(Command::Played { item, upto }) => Input::Played { item, upto },
             Some(Command::Close { done }) => {
-                self.feed(Input::Close).await;
+                self.feed(Input::Close);
                 return Some(done);
             }
             // The engine is gone, and every handle with it.
             None => {
-                self.feed(Input::Close).await;
+                self.feed(Input::Close);
                 return Some(oneshot::channel().0);
             }
         };
-        self.feed(input).await;
+        self.feed(input);
         None
     }
 
-    async fn on_news(&mut self, news: News) {
+    fn on_news(&mut self, news: News) {
         let input = match news {
             News::Thread(input) => *input,
-            News::Warning { message } => return self.warn(Some(message)).await,
+            News::Warning { message } => return self.warn(Some(message)),
             News::Prepared { turn, read } => {
                 let surroundings = read.map(|(facts, surroundings)| {
                     self.journal.on_branch(facts.branch.as_deref());
@@ -220,7 +252,7 @@ impl Driver {
                 Input::Prepared { turn, name: turn_id(), surroundings }
             }
         };
-        self.feed(input).await;
+        self.feed(input);
     }
 
     fn request(&mut self, reply: Reply) -> RequestId {
@@ -230,21 +262,59 @@ impl Driver {
         request
     }
 
-    async fn feed(&mut self, input: Input) {
-        // Collected, because carrying them out awaits.
-        let outputs: Vec<Output> = self.machine.handle(input, self.clock.now()).collect();
-        for output in outputs {
-            self.carry_out(output).await;
-        }
+    fn feed(&mut self, input: Input) {
+        self.owed.push_back(input);
+        self.feed_owed();
+    }
+
+    fn feed_owed(&mut self) {
         while let Some(input) = self.owed.pop_front() {
+            // Collected, because carrying them out may find more that is owed.
             let outputs: Vec<Output> = self.machine.handle(input, self.clock.now()).collect();
             for output in outputs {
-                self.carry_out(output).await;
+                match &self.gate {
+                    Gate::Syncing | Gate::Making(_) if !is_of_the_conversation(&output) => {
+                        self.held.push_back(output);
+                    }
+                    Gate::Open | Gate::Syncing | Gate::Making(_) => self.carry_out(output),
+                }
             }
         }
     }
 
-    async fn carry_out(&mut self, output: Output) {
+    // The disk.
+
+    fn sync(&mut self) {
+        if let Some(syncer) = self.journal.take_syncer() {
+            self.disk.spawn_blocking(move || DiskNews::Synced(syncer.sync()));
+        }
+    }
+
+    fn on_disk(&mut self, done: Result<DiskNews, JoinError>) {
+        let trouble = match done {
+            Ok(DiskNews::Synced(synced)) => self.journal.synced(synced),
+            Ok(DiskNews::Made(made)) => self.journal.made(made),
+            // The runtime shuts down.
+            Err(_join) => None,
+        };
+        self.warn(trouble);
+        if !self.disk.is_empty() {
+            return;
+        }
+        match std::mem::replace(&mut self.gate, Gate::Open) {
+            // Whether or not there is a file: it is told, and written when there is one.
+            Gate::Making(body) => self.event(body),
+            Gate::Open | Gate::Syncing => (),
+        }
+        while matches!(self.gate, Gate::Open)
+            && let Some(output) = self.held.pop_front()
+        {
+            self.carry_out(output);
+        }
+        self.feed_owed();
+    }
+
+    fn carry_out(&mut self, output: Output) {
         let trouble = match output {
             Output::Accepted { request, turn } => {
                 if let Some(reply) = self.requests.remove(&request) {
@@ -269,9 +339,22 @@ impl Driver {
                 self.journal.context(Clock::date(), context)
             }
             Output::Record(item) => self.journal.record(Clock::date(), &item),
-            Output::Sync => self.journal.sync().await,
+            Output::Sync => {
+                self.sync();
+                // Also for one that began before, of the lines up to then.
+                if !self.disk.is_empty() {
+                    self.gate = Gate::Syncing;
+                }
+                None
+            }
             Output::Event(body) => {
-                self.event(body).await;
+                match self.journal.maker_for(&body) {
+                    Some(maker) => {
+                        self.disk.spawn_blocking(move || DiskNews::Made(maker.make()));
+                        self.gate = Gate::Making(body);
+                    }
+                    None => self.event(body),
+                }
                 None
             }
             Output::CallModel { turn, epoch, request } => {
@@ -307,7 +390,7 @@ impl Driver {
                 None
             }
         };
-        self.warn(trouble).await;
+        self.warn(trouble);
     }
 
     // Conversations.
@@ -377,9 +460,9 @@ impl Driver {
         }
     }
 
-    async fn event(&mut self, body: EventBody) {
+    fn event(&mut self, body: EventBody) {
         let event = self.log.number(Clock::date(), body);
-        let trouble = self.journal.event(&event).await;
+        let trouble = self.journal.event(&event);
         self.log.push(event);
         if let Some(message) = trouble {
             // Only shown: writing it would fail like what it is about.
@@ -387,9 +470,9 @@ impl Driver {
         }
     }
 
-    async fn warn(&mut self, trouble: Trouble) {
+    fn warn(&mut self, trouble: Trouble) {
         if let Some(message) = trouble {
-            self.event(EventBody::Warning { message }).await;
+            self.event(EventBody::Warning { message });
         }
     }
 
@@ -450,7 +533,7 @@ impl Driver {
     }
 
     /// A task has ended. One that broke answers with that, because the thread waits for it.
-    async fn on_joined(&mut self, joined: Result<(Id, ()), JoinError>) {
+    fn on_joined(&mut self, joined: Result<(Id, ()), JoinError>) {
         let (id, broken) = match joined {
             Ok((id, ())) => (id, None),
             Err(error) => (error.id(), Some(error.to_string())),
@@ -476,8 +559,29 @@ impl Driver {
             }),
         };
         if let Some(input) = answer {
-            self.feed(input).await;
+            self.feed(input);
         }
+    }
+}
+
+/// What goes past the gate: these keep their order among each other, and nothing that lasts
+/// depends on them.
+fn is_of_the_conversation(output: &Output) -> bool {
+    match output {
+        Output::Send { .. } | Output::Ping { .. } => true,
+        Output::Event(body) => matches!(body, EventBody::Realtime(_)),
+        Output::Accepted { .. }
+        | Output::Refused { .. }
+        | Output::Prepare { .. }
+        | Output::LogContext { .. }
+        | Output::Record(_)
+        | Output::Sync
+        | Output::CallModel { .. }
+        | Output::RunTool { .. }
+        | Output::CancelModel { .. }
+        | Output::CancelTool { .. }
+        | Output::Connect { .. }
+        | Output::Disconnect { .. } => false,
     }
 }
 

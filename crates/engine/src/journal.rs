@@ -1,11 +1,13 @@
 //! What the driver writes to the thread's file, also when there is none yet or the disk is
 //! full: nothing is lost in memory, and the person is told once per outage.
+//!
+//! Nothing here waits for the disk: that is done by a [`Maker`] and a [`Syncer`], elsewhere.
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use protocol::{Event, EventBody, ModelItem};
-use rollout::{Error, Meta, SYNC_WITHIN, Store, TurnContext, Writer};
+use rollout::{Error, Meta, SYNC_WITHIN, Store, Syncer, TurnContext, Writer};
 
 #[derive(Debug)]
 pub(crate) struct Journal {
@@ -43,6 +45,19 @@ enum Line {
     Context(SystemTime, TurnContext),
 }
 
+/// Makes the file, elsewhere: that waits for the disk.
+#[derive(Debug)]
+pub(crate) struct Maker {
+    store: Arc<Store>,
+    meta: Meta,
+}
+
+impl Maker {
+    pub(crate) fn make(self) -> Result<Writer, Error> {
+        self.store.create(&self.meta)
+    }
+}
+
 /// A sentence for the person, the first time something cannot be written.
 pub(crate) type Trouble = Option<String>;
 
@@ -64,40 +79,40 @@ impl Journal {
         }
     }
 
-    /// Writes an event, and makes the file for the first item that completes: somebody has
-    /// said something.
-    pub(crate) async fn event(&mut self, event: &Event) -> Trouble {
-        let opened = match &event.body {
-            EventBody::ItemCompleted { .. } => self.open().await,
-            _no_item => None,
-        };
-        if rollout::is_kept(&event.body) {
-            return self.line(Line::Event(event.clone())).or(opened);
+    /// What makes the file, where this event needs one: the first item that completes does,
+    /// because somebody has said something.
+    pub(crate) fn maker_for(&self, body: &EventBody) -> Option<Maker> {
+        match (&self.state, body) {
+            (State::Waiting { store, meta, .. }, EventBody::ItemCompleted { .. }) => {
+                Some(Maker { store: Arc::clone(store), meta: meta.clone() })
+            }
+            (State::Waiting { .. } | State::Off | State::Open(_), _) => None,
         }
-        opened
     }
 
-    async fn open(&mut self) -> Trouble {
-        let State::Waiting { store, meta, .. } = &self.state else { return None };
-        let (store, meta) = (Arc::clone(store), meta.clone());
-        let made = tokio::task::spawn_blocking(move || store.create(&meta)).await;
-        match made {
-            Ok(Ok(mut writer)) => {
-                let lines = match std::mem::replace(&mut self.state, State::Off) {
-                    State::Waiting { lines, .. } => lines,
-                    State::Off | State::Open(_) => Vec::new(),
-                };
-                let mut written = Ok(());
-                for line in lines {
-                    written = line.write(&mut writer);
-                }
-                self.state = State::Open(writer);
-                self.note(written)
-            }
-            Ok(Err(error)) => self.note(Err(error)),
-            // The runtime shuts down.
-            Err(_join) => None,
+    /// Writes what has waited for the file. Where it could not be made, that goes on waiting.
+    pub(crate) fn made(&mut self, made: Result<Writer, Error>) -> Trouble {
+        let mut writer = match made {
+            Ok(writer) => writer,
+            Err(error) => return self.note(Err(error)),
+        };
+        let lines = match std::mem::replace(&mut self.state, State::Off) {
+            State::Waiting { lines, .. } => lines,
+            State::Off | State::Open(_) => Vec::new(),
+        };
+        let mut written = Ok(());
+        for line in lines {
+            written = line.write(&mut writer);
         }
+        self.state = State::Open(writer);
+        self.note(written)
+    }
+
+    pub(crate) fn event(&mut self, event: &Event) -> Trouble {
+        if !rollout::is_kept(&event.body) {
+            return None;
+        }
+        self.line(Line::Event(event.clone()))
     }
 
     pub(crate) fn record(&mut self, at: SystemTime, item: &ModelItem) -> Trouble {
@@ -108,21 +123,22 @@ impl Journal {
         self.line(Line::Context(at, context))
     }
 
-    /// When [`Self::sync`] is due.
+    /// When what was written must be made durable, if somebody has to be woken for it.
     pub(crate) fn sync_by(&self) -> Option<Instant> {
         self.sync_by
     }
 
-    /// Returns when everything written is durable, or cannot be made so.
-    pub(crate) async fn sync(&mut self) -> Trouble {
+    /// What makes everything written durable; `None` if it is, or is about to be.
+    pub(crate) fn take_syncer(&mut self) -> Option<Syncer> {
         self.sync_by = None;
-        let State::Open(writer) = &mut self.state else { return None };
-        let syncer = writer.take_syncer()?;
-        match tokio::task::spawn_blocking(move || syncer.sync()).await {
-            Ok(synced) => self.note(synced),
-            // The runtime shuts down.
-            Err(_join) => None,
+        match &mut self.state {
+            State::Open(writer) => writer.take_syncer(),
+            State::Off | State::Waiting { .. } => None,
         }
+    }
+
+    pub(crate) fn synced(&mut self, synced: Result<(), Error>) -> Trouble {
+        self.note(synced)
     }
 
     fn line(&mut self, line: Line) -> Trouble {

@@ -22,7 +22,8 @@
 //!
 //! Invariants:
 //! * What completes was written to the log before a cursor sees it.
-//! * Sound does not wait for decisions: the microphone's frames go to the link directly.
+//! * Sound does not wait for decisions: the microphone's frames go to the link directly. What
+//!   is heard goes through the thread, which waits for no disk: outputs that must, do.
 //! * A task belongs to its thread, a thread to its engine; nothing outlives [`Engine::shutdown`].
 
 mod calls;

@@ -80,7 +80,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> io::Result<()> {
         thread::Builder::new().name("agent".to_owned()).spawn_scoped(scope, move || {
             let work = AssertUnwindSafe(|| agent::run(&agent, &host.scheduler, &agent_jobs));
             if catch_unwind(work).is_err() {
-                // Half a host helps nobody: the next call starts a whole one.
+                // As below.
                 std::process::exit(101);
             }
         })?;
@@ -97,8 +97,15 @@ fn run(args: impl IntoIterator<Item = OsString>) -> io::Result<()> {
             }
             // While somebody is connected the time only bounds how late we look again.
             let patience = if idle { left } else { start.options.idle_exit };
-            let Some(stream) = door.knock(patience.max(Duration::from_millis(1)))? else {
-                continue;
+            let stream = match door.knock(patience.max(Duration::from_millis(1))) {
+                Ok(Some(stream)) => stream,
+                Ok(None) => continue,
+                Err(error) => {
+                    eprintln!("model host: nobody can come in any more: {error}");
+                    door.close();
+                    // Half a host helps nobody: the next call starts a whole one.
+                    std::process::exit(1);
+                }
             };
             let connections = host.connections.fetch_add(1, Ordering::AcqRel);
             let guard = Counted(&host.connections);

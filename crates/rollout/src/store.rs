@@ -49,14 +49,13 @@ impl Store {
         let file = private(OpenOptions::new().append(true).create_new(true))
             .open(&path)
             .map_err(failed)?;
-        lock(&file, &path)?;
-        let mut writer = Writer::new(file, path.clone(), 0, 0);
-        writer.write(meta.at, Entry::SessionMeta(first_line(meta)))?;
-        if let Some(syncer) = writer.take_syncer() {
-            syncer.sync()?;
+        let begun = begin(file, &path, &folder, meta);
+        if begun.is_err() {
+            // A file without its first line is no log, and its name would be taken when there
+            // is room again. If it cannot be removed, the error that is told is the same.
+            drop(fs::remove_file(&path));
         }
-        sync_folder(&folder).map_err(failed)?;
-        Ok(writer)
+        begun
     }
 
     /// Reads a thread's log.
@@ -114,6 +113,17 @@ impl Store {
                 .is_some_and(|name| name.starts_with("rollout-") && name.ends_with(".jsonl"))
         })
     }
+}
+
+fn begin(file: File, path: &Path, folder: &Path, meta: &Meta) -> Result<Writer, Error> {
+    lock(&file, path)?;
+    let mut writer = Writer::new(file, path.to_owned(), 0, 0);
+    writer.write(meta.at, Entry::SessionMeta(first_line(meta)))?;
+    if let Some(syncer) = writer.take_syncer() {
+        syncer.sync()?;
+    }
+    sync_folder(folder).map_err(|source| Error::Write { path: path.to_owned(), source })?;
+    Ok(writer)
 }
 
 /// `rollout-2026-11-23T22-19-20`

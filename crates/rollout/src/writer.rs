@@ -24,7 +24,16 @@ pub struct Writer {
     written: u64,
     /// Whole lines that are not in the file yet.
     backlog: Vec<u8>,
+    end: End,
     unsynced: Unsynced,
+}
+
+/// Of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Whole,
+    /// Half a line may be behind the whole ones; it is cut off before anything is written.
+    Torn,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +57,7 @@ impl Writer {
             ordinal,
             written,
             backlog: Vec::new(),
+            end: End::Whole,
             unsynced: Unsynced::Nothing,
         }
     }
@@ -93,14 +103,19 @@ impl Writer {
 
     pub(crate) fn write(&mut self, at: SystemTime, entry: Entry) -> Result<(), Error> {
         let line = Line { timestamp: Date::of(at).rfc3339(), ordinal: self.ordinal, entry };
-        serde_json::to_writer(&mut self.backlog, &line)
-            .map_err(|error| self.failed(io::Error::other(error)))?;
-        self.backlog.push(b'\n');
+        // Apart, so that a line that cannot be said leaves no half of it in the backlog.
+        let mut text =
+            serde_json::to_vec(&line).map_err(|error| self.failed(io::Error::other(error)))?;
+        text.push(b'\n');
+        self.backlog.append(&mut text);
         self.ordinal += 1;
         self.flush()
     }
 
     fn flush(&mut self) -> Result<(), Error> {
+        if self.end == End::Torn {
+            self.cut()?;
+        }
         match (&*self.file).write_all(&self.backlog) {
             Ok(()) => {
                 self.written += u64::try_from(self.backlog.len()).unwrap_or(u64::MAX);
@@ -109,12 +124,18 @@ impl Writer {
                 Ok(())
             }
             Err(error) => {
-                // Half a line may be there. If it cannot be cut off now, the next write tries
-                // the same first, because it fails the same way.
-                let cut = self.file.set_len(self.written);
-                Err(self.failed(cut.err().unwrap_or(error)))
+                // Half a line may be there: cut off now, or else before the next write.
+                self.end = End::Torn;
+                self.cut()?;
+                Err(self.failed(error))
             }
         }
+    }
+
+    fn cut(&mut self) -> Result<(), Error> {
+        self.file.set_len(self.written).map_err(|error| self.failed(error))?;
+        self.end = End::Whole;
+        Ok(())
     }
 
     fn failed(&self, source: io::Error) -> Error {
@@ -125,5 +146,42 @@ impl Writer {
 impl Syncer {
     pub fn sync(&self) -> Result<(), Error> {
         self.file.sync_data().map_err(|source| Error::Write { path: self.path.clone(), source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+    use std::time::UNIX_EPOCH;
+
+    use protocol::{EventBody, ThreadId};
+
+    use super::*;
+
+    fn warning(length: usize) -> Event {
+        let body = EventBody::Warning { message: "x".repeat(length) };
+        Event { thread: ThreadId::from("th"), seq: 0, at: UNIX_EPOCH, body }
+    }
+
+    /// A socket stands for the file: it takes half a line when it is full, and nothing can be
+    /// cut off it.
+    #[test]
+    fn nothing_is_written_behind_half_a_line_that_cannot_be_cut_off() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        let file = File::from(OwnedFd::from(ours));
+        let mut writer = Writer::new(file, PathBuf::from("log"), 0, 0);
+        writer.append(&warning(4 << 20)).unwrap_err();
+        let mut half = Vec::new();
+        theirs.read_to_end(&mut half).unwrap_err();
+        assert!(!half.is_empty() && !half.ends_with(b"\n"), "no line was torn");
+
+        writer.append(&warning(1)).unwrap_err();
+        let mut more = Vec::new();
+        theirs.read_to_end(&mut more).unwrap_err();
+        assert_eq!(String::from_utf8_lossy(&more), "");
     }
 }

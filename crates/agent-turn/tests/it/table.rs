@@ -138,7 +138,9 @@ pub(crate) fn show(output: &Output) -> String {
                 ToolChoice::None => "none",
             };
             let input = request.input.len();
-            format!("call #{} with {input} items, {choice}:{}", epoch.0, offered(&request.tools))
+            let tools = offered(&request.tools);
+            let named = named(&request.input);
+            format!("call #{} with {input} items{named}, {choice}:{tools}", epoch.0)
         }
         Output::CancelModel { epoch } => format!("cancel #{}", epoch.0),
         Output::RunTool { run, item, call } => {
@@ -156,6 +158,23 @@ pub(crate) fn show(output: &Output) -> String {
         }
         Output::Event(event) => show_event(event),
     }
+}
+
+/// The calls whose outputs a request only names.
+fn named(input: &[ModelItem]) -> String {
+    let named: Vec<&str> = input
+        .iter()
+        .filter_map(|item| match item {
+            ModelItem::ToolOutput { call, output } if output.contains("left out to make room") => {
+                Some(call.as_str())
+            }
+            ModelItem::ToolOutput { .. }
+            | ModelItem::ToolCall(_)
+            | ModelItem::Message { .. }
+            | ModelItem::Reasoning { .. } => None,
+        })
+        .collect();
+    if named.is_empty() { String::new() } else { format!(" (named: {})", named.join(" ")) }
 }
 
 fn offered(tools: &[ToolSpec]) -> String {

@@ -718,6 +718,99 @@ fn too_long_leaves_out_the_oldest_part() {
     );
 }
 
+/// A long turn of a large model goes on: its oldest outputs are named where they do not fit,
+/// the newest one is always shown, and no call loses its answer.
+#[test]
+fn a_long_turn_names_its_oldest_outputs() {
+    let mut limits = Limits::full();
+    limits.context_tokens = 100;
+    let step = |model: u32, call: &str, items: usize, named: &str| {
+        let (run, next) = (model + 1, model + 2);
+        let item = model / 2 + 2;
+        let output = call.repeat(160);
+        format!(
+            r#"
+> #{model} calls {call} read {{"file":"a.rs"}}
+> #{model} done
+  * usage 1 of {used}
+  record call {call} read
+  run #{run} t-{item} {call} read {{"file":"a.rs"}}
+> #{run} finished {output}
+  * + t-{item} tool Completed {output}
+  * = t-{item} tool Completed {output}
+  record output {call}: {output}
+  call #{next} with {items} items{named}, auto: read(a.rs b.rs) search write(a.rs b.rs) run_tests"#,
+            used = model / 2 + 1,
+        )
+    };
+    let steps = [
+        step(1, "a", 3, ""),
+        step(3, "b", 5, ""),
+        step(5, "c", 7, " (named: a b)"),
+        step(7, "d", 9, " (named: a b c)"),
+    ];
+    check_turn(
+        setup(limits),
+        &format!(
+            "
+> begin
+  * turn started, Typed
+  record user: go
+  * + t-1 user: go
+  * = t-1 user: go
+  call #1 with 1 items, auto: read(a.rs b.rs) search write(a.rs b.rs) run_tests{}
+> #9 too long
+  * turn failed: too long
+  sync
+  ended failed: too long, answer: -
+",
+            steps.concat()
+        ),
+    );
+}
+
+#[test]
+fn too_long_in_the_middle_of_a_turn_names_its_oldest_outputs() {
+    let output = "a".repeat(160);
+    check(&format!(
+        r#"
+> begin
+  * turn started, Typed
+  record user: go
+  * + t-1 user: go
+  * = t-1 user: go
+  call #1 with 1 items, auto: read(a.rs b.rs) search write(a.rs b.rs) run_tests
+> #1 calls a read {{"file":"a.rs"}}
+> #1 done
+  * usage 1 of 1
+  record call a read
+  run #2 t-2 a read {{"file":"a.rs"}}
+> #2 finished {output}
+  * + t-2 tool Completed {output}
+  * = t-2 tool Completed {output}
+  record output a: {output}
+  call #3 with 3 items, auto: read(a.rs b.rs) search write(a.rs b.rs) run_tests
+> #3 calls b search {{"text":"x"}}
+> #3 done
+  * usage 1 of 2
+  record call b search
+  run #4 t-3 b search {{"text":"x"}}
+> #4 finished none
+  * + t-3 tool Completed none
+  * = t-3 tool Completed none
+  record output b: none
+  call #5 with 5 items, auto: read(a.rs b.rs) search write(a.rs b.rs) run_tests
+> #5 too long
+  * warning: the conversation no longer fits the model; its oldest part is left out
+  call #6 with 5 items (named: a), auto: read(a.rs b.rs) search write(a.rs b.rs) run_tests
+> #6 too long
+  * turn failed: too long
+  sync
+  ended failed: too long, answer: -
+"#
+    ));
+}
+
 #[test]
 fn interrupt_before_the_beginning() {
     check(

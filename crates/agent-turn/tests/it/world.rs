@@ -59,6 +59,8 @@ struct World {
     said: u32,
     steered: Vec<String>,
     interrupted: Option<Time>,
+    /// Whether a request was, so that outputs may be named instead of shown.
+    too_long: bool,
     ended: bool,
 }
 
@@ -100,6 +102,7 @@ impl World {
             said: 0,
             steered: vec!["go".to_owned()],
             interrupted: None,
+            too_long: false,
             ended: false,
         };
         world.feed(Input::Begin);
@@ -137,6 +140,7 @@ impl World {
                 return self.model_ends(fails(ModelErrorKind::Transient { after }));
             }
             9 if mood == Mood::Lively && self.dice.once_in(6) => {
+                self.too_long = true;
                 return self.model_ends(fails(ModelErrorKind::TooLong));
             }
             10 if mood == Mood::Lively && self.dice.once_in(6) => {
@@ -274,7 +278,8 @@ impl World {
                 assert!(self.model.is_none(), "{self}: two model calls at once");
                 assert!(self.tools.is_empty(), "{self}: the model is called while tools run");
                 check_history(&request.input, &self.to_string());
-                assert_eq!(request.input, self.history, "{self}: request is not the history");
+                let shown = shown(&request.input, &self.history, self.too_long);
+                assert_eq!(shown, self.history, "{self}: request is not the history");
                 self.model = Some((epoch, request));
             }
             Output::CancelModel { epoch } => {
@@ -370,6 +375,29 @@ impl World {
         assert_eq!(heard, self.steered, "{self}: words were lost or moved");
         check_history(&self.history, &self.to_string());
     }
+}
+
+/// `input` with the outputs in it that are only named, as they may be once a request was too
+/// long, put back from the history. What the model has not seen must be shown.
+fn shown(input: &[ModelItem], history: &[ModelItem], too_long: bool) -> Vec<ModelItem> {
+    let models = |item: &ModelItem| match item {
+        ModelItem::ToolCall(_) | ModelItem::Reasoning { .. } => true,
+        ModelItem::Message { role, text: _ } => *role == Role::Assistant,
+        ModelItem::ToolOutput { .. } => false,
+    };
+    let unseen = history.iter().rposition(models).unwrap_or(0);
+    let put_back = |(at, item): (usize, &ModelItem)| match (item, history.get(at)) {
+        (ModelItem::ToolOutput { call, output }, Some(whole))
+            if too_long && at < unseen && output.ends_with(" left out to make room ...]") =>
+        {
+            let ModelItem::ToolOutput { call: answered, output: _ } = whole else {
+                return item.clone();
+            };
+            if answered == call { whole.clone() } else { item.clone() }
+        }
+        (other, _) => other.clone(),
+    };
+    input.iter().enumerate().map(put_back).collect()
 }
 
 /// What every service accepts: each call has one output, before anybody but the model

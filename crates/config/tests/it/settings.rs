@@ -161,8 +161,9 @@ fn the_agents_other_settings() {
     assert_eq!(config.agent.reasoning, reasoning);
     let sandbox = SandboxPolicy {
         mode: SandboxMode::ReadOnly,
-        writable_roots: vec![PathBuf::from("/cache")],
-        network: true,
+        // Of `workspace-write` alone: whoever may only read does not gain a network by it.
+        writable_roots: Vec::new(),
+        network: false,
     };
     let expected = ThreadSettings {
         cwd: PathBuf::from("/repo"),

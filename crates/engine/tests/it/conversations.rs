@@ -191,6 +191,105 @@ async fn sound_goes_both_ways_while_the_agent_works() {
     peer.finish().await;
 }
 
+/// The disk as it is when it hangs: whatever waits for it waits until this is dropped. Needs a
+/// runtime that has one thread for such work.
+struct HungDisk(std::sync::mpsc::Sender<()>);
+
+impl HungDisk {
+    async fn hang() -> Self {
+        let (release, released) = std::sync::mpsc::channel();
+        let (began, hangs) = tokio::sync::oneshot::channel();
+        drop(tokio::task::spawn_blocking(move || {
+            began.send(()).unwrap();
+            // The error is the news: it was dropped.
+            released.recv().unwrap_err();
+        }));
+        hangs.await.unwrap();
+        Self(release)
+    }
+
+    fn go_on(self) {
+        drop(self.0);
+    }
+}
+
+fn with_one_disk(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    runtime.block_on(test);
+}
+
+async fn until_sound(client: &mut Client) {
+    until_notice(client, |notice| matches!(notice, RealtimeNotice::Audio { .. }).then_some(()))
+        .await;
+}
+
+fn has_begun_a_tool(client: &Client) -> bool {
+    client.seen().iter().any(|event| match &event.body {
+        EventBody::ItemStarted { turn: _, item } => matches!(item.body, ItemBody::Command(_)),
+        _other => false,
+    })
+}
+
+/// A tool starts when the disk has what was said before it; what is spoken meanwhile is heard.
+#[test]
+fn sound_does_not_wait_for_the_disk_and_tools_do() {
+    with_one_disk(async {
+        let mut bench = Bench::new();
+        let service = RealtimeServer::start().await;
+        let mut client = bench.client();
+        let (mut peer, _) = open(&mut client, &service).await;
+        peer.send(handoff("call_1", "make a file")).await;
+        let call = bench.model.expect_request().await;
+        let disk = HungDisk::hang().await;
+        call.reply_tool_call("c1", "shell", json!({ "command": "echo made > new.txt" })).await;
+        client.until(|event| matches!(event, EventBody::TokenUsage { .. }).then_some(())).await;
+        peer.send_speech("item_a", &[2; 960], 480).await;
+        until_sound(&mut client).await;
+        until_sound(&mut client).await;
+        assert!(!has_begun_a_tool(&client));
+        assert!(!bench.repository.path().join("new.txt").exists());
+
+        disk.go_on();
+        bench.model.expect_request().await.reply_message("Done.").await;
+        assert_eq!(client.until_completed().await, TurnStatus::Completed);
+        assert!(has_begun_a_tool(&client));
+        assert!(bench.repository.path().join("new.txt").exists());
+    });
+}
+
+/// The first words of a thread make its file; they are told when they are in it.
+#[test]
+fn sound_does_not_wait_for_a_new_file_and_what_is_said_does() {
+    with_one_disk(async {
+        let bench = Bench::new();
+        let service = RealtimeServer::start().await;
+        let mut client = bench.client();
+        let (mut peer, _) = open(&mut client, &service).await;
+        let disk = HungDisk::hang().await;
+        peer.send(json!({
+            "type": "conversation.item.input_audio_transcription.completed",
+            "item_id": "item_u",
+            "transcript": "good morning",
+        }))
+        .await;
+        peer.send_speech("item_a", &[2; 480], 480).await;
+        until_sound(&mut client).await;
+        let completed =
+            client.seen().iter().any(|event| matches!(event.body, EventBody::ItemCompleted { .. }));
+        assert!(!completed && bench.log().is_empty());
+
+        disk.go_on();
+        let item = client.until_item().await;
+        let said = ItemBody::Spoken { speaker: Speaker::User, text: "good morning".to_owned() };
+        assert_eq!(item.body, said);
+        assert!(bench.log().iter().any(|line| line["payload"]["item"]["id"] == item.id.as_str()));
+    });
+}
+
 #[tokio::test]
 async fn typed_words_are_mirrored_to_the_voice() {
     let mut bench = Bench::new();

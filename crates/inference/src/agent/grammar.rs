@@ -140,14 +140,19 @@ enum Part {
     Text(u32),
     Integer(i64, i64),
     OneOf(Vec<Vec<Part>>),
-    Maybe(Vec<Part>),
-    /// `head (tail)*`, at most this often.
-    Many {
-        head: Vec<Part>,
-        tail: Vec<Part>,
+    /// Of an object, in their order, with commas between those that are there.
+    Fields(Vec<Field>),
+    /// `(of (, of)*)?`, at most this often.
+    List {
+        of: Vec<Part>,
         most: u32,
     },
     Block,
+}
+
+struct Field {
+    parts: Vec<Part>,
+    required: bool,
 }
 
 fn answer() -> Vec<Part> {
@@ -185,41 +190,15 @@ type Offered<'a> = &'a dyn Fn(&Property, &str) -> bool;
 
 /// Properties in their order; `None` when a required one can have no value.
 fn object(properties: &[&Property], offered: Offered<'_>) -> Option<Vec<Part>> {
-    // Whether a comma is due depends on what came before, so each alternative starts with the
-    // first property that it has: after that one, commas are simple.
-    let first_required = properties.iter().position(|it| it.required);
-    let mut alternatives = Vec::new();
-    for (at, first) in properties.iter().enumerate() {
-        if first_required.is_some_and(|required| at > required) {
-            break;
+    let mut fields = Vec::new();
+    for property in properties {
+        match (field(property, offered), property.required) {
+            (Some(parts), required) => fields.push(Field { parts, required }),
+            (None, true) => return None,
+            (None, false) => {}
         }
-        let Some(mut parts) = field(first, offered) else {
-            if first.required {
-                return None;
-            }
-            continue;
-        };
-        for later in &properties[at + 1..] {
-            match (field(later, offered), later.required) {
-                (Some(field), required) => {
-                    let mut with_comma = vec![literal(", ")];
-                    with_comma.extend(field);
-                    if required {
-                        parts.extend(with_comma);
-                    } else {
-                        parts.push(Part::Maybe(with_comma));
-                    }
-                }
-                (None, true) => return None,
-                (None, false) => {}
-            }
-        }
-        alternatives.push(parts);
     }
-    if first_required.is_none() {
-        alternatives.push(Vec::new());
-    }
-    Some(vec![literal("{"), Part::OneOf(alternatives), literal("}")])
+    Some(vec![literal("{"), Part::Fields(fields), literal("}")])
 }
 
 fn field(property: &Property, offered: Offered<'_>) -> Option<Vec<Part>> {
@@ -261,18 +240,14 @@ fn value(schema: &Schema) -> Option<Vec<Part>> {
             vec![Part::OneOf(vec![vec![literal("true")], vec![literal("false")]])]
         }
         Schema::List(of) => {
-            let Some(head) = value(of) else { return Some(vec![literal("[]")]) };
-            let mut tail = vec![literal(", ")];
-            tail.extend(value(of)?);
-            vec![
-                literal("["),
-                Part::Maybe(vec![Part::Many { head, tail, most: MAX_LIST }]),
-                literal("]"),
-            ]
+            let Some(of) = value(of) else { return Some(vec![literal("[]")]) };
+            vec![literal("["), Part::List { of, most: MAX_LIST }, literal("]")]
         }
     })
 }
 
+/// Each part is laid out once: a program is as long as its schema, however deep that is. A
+/// tool may come from another program, and its schema with it.
 fn emit(part: &Part, program: &mut Vec<Step>) {
     match part {
         Part::Literal(bytes) => program.extend(bytes.iter().map(|it| Step::Byte(*it))),
@@ -294,20 +269,43 @@ fn emit(part: &Part, program: &mut Vec<Step>) {
             jumps.into_iter().for_each(|at| program[at] = Step::Jump(end));
             program[fork] = Step::Fork(starts);
         }
-        Part::Maybe(parts) => {
-            let fork = program.len();
+        Part::Fields(fields) => {
+            // Whether a comma is due depends on what came before. The first field that is
+            // there is entered behind its comma, all later ones before it.
+            let first = program.len();
             program.push(Step::Fork(Vec::new()));
-            parts.iter().for_each(|it| emit(it, program));
-            program[fork] = Step::Fork(vec![fork + 1, program.len()]);
+            let mut firsts = Vec::new();
+            for field in fields {
+                let comma = program.len();
+                if !field.required {
+                    program.push(Step::Fork(Vec::new()));
+                }
+                emit(&literal(", "), program);
+                let begins = program.len();
+                field.parts.iter().for_each(|it| emit(it, program));
+                if !field.required {
+                    program[comma] = Step::Fork(vec![comma + 1, program.len()]);
+                }
+                firsts.push((begins, field.required));
+            }
+            let required = firsts.iter().position(|(_, required)| *required);
+            let reachable = required.map_or(firsts.len(), |at| at + 1);
+            let mut entries: Vec<usize> =
+                firsts.iter().take(reachable).map(|(begins, _)| *begins).collect();
+            if required.is_none() {
+                entries.push(program.len());
+            }
+            program[first] = Step::Fork(entries);
         }
-        Part::Many { head, tail, most } => {
-            head.iter().for_each(|it| emit(it, program));
-            let skip = program.len();
-            program.push(Step::Jump(0));
+        Part::List { of, most } => {
+            let enter = program.len();
+            program.push(Step::Fork(Vec::new()));
             let again = program.len();
-            tail.iter().for_each(|it| emit(it, program));
-            program[skip] = Step::Jump(program.len());
+            emit(&literal(", "), program);
+            let begins = program.len();
+            of.iter().for_each(|it| emit(it, program));
             program.push(Step::Repeat { again, most: *most });
+            program[enter] = Step::Fork(vec![begins, program.len()]);
         }
     }
 }

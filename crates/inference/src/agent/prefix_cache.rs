@@ -8,7 +8,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -18,6 +18,9 @@ const MAX_STATES: usize = 8;
 const MAX_BYTES: u64 = 512 << 20;
 /// As many tokens as the longest context.
 const MAX_NOTE: u64 = 256 << 10;
+/// A state is written within seconds: what is unfinished for so long was left by a host that
+/// ended in the middle.
+const ABANDONED: Duration = Duration::from_secs(3_600);
 
 #[derive(Debug)]
 pub(crate) struct PrefixCache {
@@ -88,6 +91,8 @@ impl PrefixCache {
         if unfinished.exists() {
             fs::remove_file(&unfinished)?;
         }
+        // What others left may be why there was no room.
+        self.sweep();
         kept?;
         self.evict();
         Ok(())
@@ -121,6 +126,23 @@ impl PrefixCache {
                 Some((path, serde_json::from_slice(&text).ok()?))
             })
             .collect()
+    }
+
+    /// Removes what no note speaks of: of these, nothing else knows.
+    fn sweep(&self) {
+        let Ok(entries) = fs::read_dir(&self.dir) else { return };
+        for path in entries.filter_map(|it| Some(it.ok()?.path())) {
+            let ours = match path.extension().and_then(|it| it.to_str()) {
+                Some("tmp") => true,
+                Some("kv") => !path.with_extension("json").exists(),
+                Some(_) | None => false,
+            };
+            let age = || fs::metadata(&path).ok()?.modified().ok()?.elapsed().ok();
+            if ours && age().is_some_and(|age| age > ABANDONED) {
+                // Another host may have been faster.
+                drop(fs::remove_file(&path));
+            }
+        }
     }
 
     /// Gives up those that were not used for longest.
@@ -190,4 +212,42 @@ fn common(a: &[i32], b: &[i32]) -> usize {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|it| format!("{it:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_host_left_unfinished_is_removed_after_an_hour() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = PrefixCache::new(dir.path().to_owned(), "model".to_owned());
+        let save = |path: &Path| fs::write(path, "state").is_ok();
+        cache.keep(vec![1, 2], save);
+        let (old, young) = (SystemTime::now() - 2 * ABANDONED, SystemTime::now());
+        for (name, at) in [
+            ("a.77.tmp", old),
+            ("b.kv", old),
+            ("c.78.tmp", young),
+            ("d.kv", young),
+            ("notes.txt", old),
+        ] {
+            File::create(dir.path().join(name)).unwrap().set_modified(at).unwrap();
+        }
+        let ours = cache.longest(&[1, 2]).unwrap();
+        File::options().append(true).open(&ours.file).unwrap().set_modified(old).unwrap();
+
+        cache.keep(vec![3, 4], save);
+        for (name, there) in [
+            ("a.77.tmp", false),
+            ("b.kv", false),
+            ("c.78.tmp", true),
+            ("d.kv", true),
+            ("notes.txt", true),
+        ] {
+            assert_eq!(dir.path().join(name).exists(), there, "{name}");
+        }
+        assert_eq!(cache.longest(&[1, 2]), Some(ours), "an old state with its note stays");
+        assert!(cache.longest(&[3, 4]).is_some());
+    }
 }

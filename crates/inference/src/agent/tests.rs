@@ -143,6 +143,32 @@ fn bytes_that_are_not_text_are_refused() {
     }
 }
 
+/// A schema comes from whoever offers the tool: how deep it is must not decide how much memory
+/// the host needs.
+#[test]
+fn a_grammar_grows_no_faster_than_its_schema() {
+    let nested = |depth: usize| {
+        let innermost = Schema::Boolean;
+        let schema = (0..depth).fold(innermost, |inner, _| {
+            Schema::Object(vec![
+                Property::optional("a", "", Schema::Boolean),
+                Property::optional("b", "", Schema::Boolean),
+                Property::optional("c", "", Schema::List(Box::new(inner))),
+            ])
+        });
+        let tools = [tool("deep", ToolEffect::Reads, vec![Property::required("x", "", schema)])];
+        Grammar::of_reply(&tools, ToolChoice::Required, &Withheld::default()).unwrap()
+    };
+    let size = |depth| format!("{:?}", nested(depth)).len();
+    let (once, twice) = (size(4), size(8));
+    assert!(twice < 2 * once, "{once} bytes at half the depth, {twice} at the whole");
+
+    let reply = r#"{"name": "deep", "arguments": {"x": {"b": true, "c": [{"c": [false]}, {}]}}}"#;
+    assert_eq!(follow(&nested(2), reply), Ok(true));
+    let wrong = r#"{"name": "deep", "arguments": {"x": {"b": true, "a": true"#;
+    assert_eq!(follow(&nested(2), wrong), Err(wrong.find("a\": t").unwrap()));
+}
+
 #[test]
 fn the_choice_of_tools_holds() {
     let call = r#"{"name": "run_tests", "arguments": {}}"#;

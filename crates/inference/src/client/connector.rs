@@ -2,8 +2,9 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use tokio::process::Command;
 use tokio::sync::Mutex;
 
 use super::HostCommand;
-use crate::options::{HostStart, secure_dir};
+use crate::options::{HostStart, MAX_SOCKET_PATH, open_ours, secure_dir};
 use crate::wire::{FrameError, VERSION};
 use crate::{Error, HostOptions};
 
@@ -87,6 +88,17 @@ impl Connector {
 
     /// Returns when the host listens.
     async fn start(&self) -> io::Result<()> {
+        let socket = self.start.socket.as_os_str().as_bytes();
+        if socket.len() > MAX_SOCKET_PATH {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!(
+                    "{} is longer than the {MAX_SOCKET_PATH} bytes of a socket's path: set \
+                     XDG_RUNTIME_DIR to a folder with a shorter one",
+                    self.start.socket.display()
+                ),
+            ));
+        }
         secure_dir(&self.start.options.runtime_dir)?;
         let log = open_log(&self.log)?;
         let start = serde_json::to_string(&self.start).map_err(io::Error::other)?;
@@ -142,8 +154,8 @@ fn identity(command: &HostCommand, options: &HostOptions) -> String {
 /// Hosts append: one that only comes to find that another runs must not erase its log.
 const MAX_LOG: u64 = 1 << 20;
 
-fn open_log(path: &PathBuf) -> io::Result<File> {
-    let log = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+fn open_log(path: &Path) -> io::Result<File> {
+    let log = open_ours(OpenOptions::new().append(true), path)?;
     if log.metadata()?.len() > MAX_LOG {
         log.set_len(0)?;
     }

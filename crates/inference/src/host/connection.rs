@@ -7,6 +7,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::Shutdown;
 use std::ops::ControlFlow;
 use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, SyncSender, TrySendError};
 use std::thread;
 
@@ -82,9 +83,19 @@ impl<'h> Connection<'h> {
     }
 
     fn work(&mut self, job: Job, payload: &Bytes) -> Result<(), Stop> {
+        let model = model_of(&job);
         if job == Job::VoiceActivity {
-            return self.voice_activity();
+            return unbroken(model, || self.voice_activity());
         }
+        self.watched(model, |task| task.run(job, payload))
+    }
+
+    /// Does `work` until the client leaves.
+    fn watched(
+        &mut self,
+        model: Model,
+        work: impl FnOnce(Task<'_>) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
         let watched = self.incoming.stream.try_clone().map_err(|_| Stop::Gone)?;
         let Self { host, outgoing, agent, cancel, incoming } = self;
         thread::scope(|scope| {
@@ -95,7 +106,8 @@ impl<'h> Connection<'h> {
                 drop((&watched).read(&mut byte));
                 host.scheduler.cancel(cancel);
             });
-            let done = Task { host, outgoing, agent, cancel }.run(job, payload);
+            // Also when it panics: the watcher waits for the client, which waits for us.
+            let done = unbroken(model, || work(Task { host, outgoing, agent, cancel }));
             // Wakes the watcher. What was written is still delivered.
             drop(incoming.stream.shutdown(Shutdown::Read));
             done
@@ -125,6 +137,28 @@ impl<'h> Connection<'h> {
             }
         }
         Ok(())
+    }
+}
+
+/// One job that breaks is an error of that job: the others go on.
+fn unbroken(model: Model, work: impl FnOnce() -> Result<(), Stop>) -> Result<(), Stop> {
+    // What it leaves half done is its own: turns and models are given back as it unwinds. Its
+    // words are in the log.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_panic| {
+        let message = "it broke down in the middle".to_owned();
+        Err(Stop::Failed(Failure::Model { model, message }))
+    })
+}
+
+/// The model that a job needs first.
+fn model_of(job: &Job) -> Model {
+    match job {
+        Job::VoiceActivity => Model::VoiceActivity,
+        Job::EndOfTurn => Model::EndOfTurn,
+        Job::Transcribe { .. } => Model::SpeechToText,
+        Job::Synthesize { .. } => Model::TextToSpeech,
+        Job::Prepare { .. } | Job::Generate { .. } => Model::Agent,
+        Job::WarmUp { models } => models.first().copied().unwrap_or(Model::Agent),
     }
 }
 
@@ -327,4 +361,41 @@ fn ears(payload: &[u8]) -> Vec<f32> {
 
 fn ear(sample: i16) -> f32 {
     f32::from(sample) / 32_768.0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+    use std::path::Path;
+    use std::sync::atomic::AtomicU32;
+
+    use super::*;
+    use crate::ModelFiles;
+    use crate::host::SpeechModels;
+    use crate::scheduler::Scheduler;
+
+    /// The client waits for an answer and keeps its connection open.
+    #[test]
+    fn a_job_that_breaks_is_answered() {
+        let files = ModelFiles::beneath(Path::new("/nowhere"));
+        let host = Host {
+            scheduler: Scheduler::default(),
+            speech: SpeechModels::new(&files, NonZeroU32::MIN),
+            connections: AtomicU32::new(1),
+        };
+        let (ours, client) = UnixStream::pair().unwrap();
+        let (jobs, _agent) = mpsc::sync_channel(1);
+        let mut connection = Connection::new(&host, ours, jobs).unwrap();
+        let done = connection.watched(Model::TextToSpeech, |task| {
+            let _turn = task.host.scheduler.enter(Priority::TextToSpeech, task.cancel)?;
+            panic!("a poisoned job, on purpose");
+        });
+        let Err(Stop::Failed(Failure::Model { model, message })) = done else {
+            panic!("the job was not broken");
+        };
+        assert_eq!((model, message.as_str()), (Model::TextToSpeech, "it broke down in the middle"));
+        drop(client);
+        // The cores were given back.
+        drop(host.scheduler.enter(Priority::Agent, &Cancel::default()).unwrap());
+    }
 }

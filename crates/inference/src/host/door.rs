@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -12,16 +12,30 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
+use crate::options::open_ours;
+
 /// Between taking the lock and listening a host does nothing, and a leaving one exits within
 /// milliseconds: this long means that the holder hangs.
 const TAKEOVER_LIMIT: Duration = Duration::from_secs(10);
 const TAKEOVER_PAUSE: Duration = Duration::from_millis(20);
 
+/// Between two tries to let a visitor in for whom there is no room: others have to leave first.
+const FULL_PAUSE: Duration = Duration::from_millis(100);
+
 pub(super) struct Door {
     listener: UnixListener,
     path: PathBuf,
+    room: Room,
     /// Held until the process ends, however it ends.
     _lock: File,
+}
+
+/// For another visitor: open files and memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Room {
+    Some,
+    /// It was said.
+    None,
 }
 
 pub(super) enum Entered {
@@ -31,12 +45,8 @@ pub(super) enum Entered {
 
 impl Door {
     pub(super) fn open(path: &Path) -> io::Result<Entered> {
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(path.with_extension("lock"))?;
+        let lock = path.with_extension("lock");
+        let lock = open_ours(OpenOptions::new().truncate(false).write(true), &lock)?;
         let began = Instant::now();
         loop {
             match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
@@ -64,10 +74,12 @@ impl Door {
         let listener = UnixListener::bind(path)?;
         fs::set_permissions(path, Permissions::from_mode(0o600))?;
         listener.set_nonblocking(true)?;
-        Ok(Entered::Ours(Self { listener, path: path.to_owned(), _lock: lock }))
+        let path = path.to_owned();
+        Ok(Entered::Ours(Self { listener, path, room: Room::Some, _lock: lock }))
     }
 
-    /// The next visitor, or `None` when the time is over. Strangers are turned away.
+    /// The next visitor, or `None` when the time is over. Strangers are turned away; those for
+    /// whom there is no room wait. An error means that nobody will ever come in again.
     pub(super) fn knock(&mut self, patience: Duration) -> io::Result<Option<UnixStream>> {
         let timeout = Timespec {
             tv_sec: i64::try_from(patience.as_secs()).unwrap_or(i64::MAX),
@@ -80,16 +92,28 @@ impl Door {
         }
         let stream = match self.listener.accept() {
             Ok((stream, _)) => stream,
-            // Nobody, or somebody who already left.
-            Err(error) if is_about_the_visitor(&error) => return Ok(None),
-            Err(error) => return Err(error),
+            Err(error) => match Trouble::of(&error) {
+                Trouble::Visitor => return Ok(None),
+                Trouble::Room => {
+                    if self.room == Room::Some {
+                        eprintln!("model host: no room for another connection: {error}");
+                    }
+                    self.room = Room::None;
+                    thread::sleep(FULL_PAUSE);
+                    return Ok(None);
+                }
+                Trouble::Door => return Err(error),
+            },
         };
-        stream.set_nonblocking(false)?;
-        let peer = rustix::net::sockopt::socket_peercred(&stream)?;
-        if peer.uid != rustix::process::getuid() {
-            return Ok(None);
-        }
-        Ok(Some(stream))
+        self.room = Room::Some;
+        // A visitor who cannot be looked at is a stranger.
+        let is_ours = || {
+            let peer = rustix::net::sockopt::socket_peercred(&stream)?;
+            stream.set_nonblocking(false)?;
+            Ok::<_, io::Error>(peer.uid == rustix::process::getuid())
+        };
+        let admitted = is_ours().unwrap_or(false);
+        Ok(admitted.then_some(stream))
     }
 
     pub(super) fn close(&self) {
@@ -98,9 +122,44 @@ impl Door {
     }
 }
 
-fn is_about_the_visitor(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted
-    )
+/// What a failed accept is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    /// Nobody came, or somebody who already left.
+    Visitor,
+    /// The process or the machine has none left.
+    Room,
+    Door,
+}
+
+impl Trouble {
+    fn of(error: &io::Error) -> Self {
+        match Errno::from_io_error(error) {
+            Some(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED | Errno::PROTO | Errno::PERM) => {
+                Self::Visitor
+            }
+            Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => Self::Room,
+            Some(_) | None => Self::Door,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_broken_door_ends_the_host() {
+        for (errno, trouble) in [
+            (Errno::WOULDBLOCK, Trouble::Visitor),
+            (Errno::CONNABORTED, Trouble::Visitor),
+            (Errno::MFILE, Trouble::Room),
+            (Errno::NFILE, Trouble::Room),
+            (Errno::NOMEM, Trouble::Room),
+            (Errno::BADF, Trouble::Door),
+            (Errno::INVAL, Trouble::Door),
+        ] {
+            assert_eq!(Trouble::of(&io::Error::from(errno)), trouble, "{errno:?}");
+        }
+    }
 }

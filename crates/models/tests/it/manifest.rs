@@ -1,3 +1,5 @@
+use std::time::{Duration, SystemTime};
+
 use models::{Manifest, Shelf};
 
 const FILE: &str = r#"
@@ -64,6 +66,36 @@ fn a_file_of_another_size_is_missing() {
     assert!(error.to_string().contains("duet models fetch"), "{error}");
     std::fs::write(shelf.path_of(file), "abc").unwrap();
     shelf.require([file]).unwrap();
+}
+
+/// A file is read once, and again when it was written to; its size alone says nothing.
+#[test]
+fn another_file_of_the_same_size_is_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let manifest = Manifest::parse(FILE).unwrap();
+    let file = manifest.get("a").unwrap();
+    let shelf = Shelf::at(dir.path());
+    let path = shelf.path_of(file);
+    let write = |text: &str, at: SystemTime| {
+        std::fs::write(&path, text).unwrap();
+        std::fs::File::options().append(true).open(&path).unwrap().set_modified(at).unwrap();
+    };
+    let (then, now) = (SystemTime::UNIX_EPOCH + Duration::from_secs(9), SystemTime::now());
+    std::fs::create_dir(dir.path().join("x")).unwrap();
+    write("xyz", now);
+    assert!(!shelf.has(file));
+    write("abc", then);
+    assert!(shelf.has(file));
+    // Only somebody who hides it can change it unnoticed: it is not read each time.
+    write("xyz", then);
+    assert!(shelf.has(file));
+    write("xyz", now);
+    assert!(!shelf.has(file));
+    // Another manifest, the same file.
+    write("abc", then);
+    assert!(shelf.has(file));
+    let next = Manifest::parse(&FILE.replace("ba7816", "ba7817")).unwrap();
+    assert!(!shelf.has(next.get("a").unwrap()));
 }
 
 #[test]

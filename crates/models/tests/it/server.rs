@@ -13,6 +13,9 @@ pub(crate) enum Answer {
     File(Vec<u8>),
     /// The file, cut after so many bytes of the body.
     Cut(Vec<u8>, usize),
+    /// The whole of this with status 200, whatever was asked for, and no word of its length:
+    /// what a proxy says in place of a file.
+    Page(Vec<u8>),
     NotFound,
 }
 
@@ -65,6 +68,13 @@ async fn serve(mut stream: TcpStream, answer: Answer) -> Asked {
     let (body, cut) = match answer {
         Answer::File(body) => (body, usize::MAX),
         Answer::Cut(body, cut) => (body, cut),
+        Answer::Page(page) => {
+            let text = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n";
+            stream.write_all(text.as_bytes()).await.unwrap();
+            stream.write_all(&page).await.unwrap();
+            stream.shutdown().await.unwrap();
+            return Asked { path, from };
+        }
         Answer::NotFound => {
             let text = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
             stream.write_all(text.as_bytes()).await.unwrap();

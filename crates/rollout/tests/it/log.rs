@@ -2,6 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -161,25 +162,48 @@ fn list_is_newest_first_and_shows_the_first_words() {
     assert_eq!(store.list(9).len(), 3);
 }
 
+/// JSON cannot say such a name; the thread must not lose its log for it.
+#[test]
+fn a_folder_whose_name_is_not_utf8_has_a_log() {
+    let cwd = PathBuf::from(std::ffi::OsStr::from_bytes(b"/w/caf\xE9"));
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::new(home.path());
+    let mut writer = store.create(&Meta { cwd, ..meta() }).unwrap();
+    writer.append(&started()).unwrap();
+    writer.append(&words("one")).unwrap();
+    assert_eq!(count(&store), (1, 0));
+    assert_eq!(store.list(1)[0].meta.cwd, PathBuf::from("/w/caf\u{FFFD}"));
+}
+
 /// Set in the process that has a full disk.
 const FULL: &str = "DUET_TEST_FULL_DISK";
 
-/// Nothing is lost and nothing is torn when the disk is full for a while. A limit on the
-/// size of files stands for the disk; it is set in a process of its own.
+/// Runs `test` again, in a process where no file may grow over `blocks` of a kilobyte: that
+/// stands for a full disk.
+fn in_a_process_with(blocks: u32, test: &str) {
+    let script = format!("trap '' XFSZ; ulimit -S -f {blocks}; exec \"$@\"");
+    let status = std::process::Command::new("bash")
+        .args(["-c", &script, "bash"])
+        .arg(std::env::current_exe().expect("this test has a program"))
+        .args(["--exact", test])
+        .env(FULL, "1")
+        .stdout(std::process::Stdio::null())
+        .status()
+        .expect("bash runs");
+    assert!(status.success(), "{status}");
+}
+
+fn make_room() {
+    let mut limit = rustix::process::getrlimit(rustix::process::Resource::Fsize);
+    limit.current = limit.maximum;
+    rustix::process::setrlimit(rustix::process::Resource::Fsize, limit).expect("it was so before");
+}
+
+/// Nothing is lost and nothing is torn when the disk is full for a while.
 #[test]
 fn full_disk_keeps_the_lines_until_there_is_room() {
     if std::env::var_os(FULL).is_none() {
-        let this = std::env::current_exe().unwrap();
-        let status = std::process::Command::new("bash")
-            .args(["-c", "trap '' XFSZ; ulimit -S -f 2; exec \"$@\"", "bash"])
-            .arg(this)
-            .args(["--exact", "log::full_disk_keeps_the_lines_until_there_is_room"])
-            .env(FULL, "1")
-            .stdout(std::process::Stdio::null())
-            .status()
-            .unwrap();
-        assert!(status.success(), "{status}");
-        return;
+        return in_a_process_with(2, "log::full_disk_keeps_the_lines_until_there_is_room");
     }
     let home = tempfile::tempdir().unwrap();
     let store = Store::new(home.path());
@@ -192,9 +216,28 @@ fn full_disk_keeps_the_lines_until_there_is_room() {
         assert!(matches!(error, Error::Write { .. }), "{error}");
         assert_eq!(count(&store), (1, 0), "line {lines} was torn");
     }
-    let mut limit = rustix::process::getrlimit(rustix::process::Resource::Fsize);
-    limit.current = limit.maximum;
-    rustix::process::setrlimit(rustix::process::Resource::Fsize, limit).unwrap();
+    make_room();
     writer.append(&words("last")).unwrap();
     assert_eq!(count(&store), (5, 0));
+}
+
+/// A log that could not be begun leaves nothing behind that is in the way of the next try.
+#[test]
+fn full_disk_at_the_first_line_costs_no_log() {
+    if std::env::var_os(FULL).is_none() {
+        return in_a_process_with(0, "log::full_disk_at_the_first_line_costs_no_log");
+    }
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::new(home.path());
+    for _ in 0..2 {
+        let error = store.create(&meta()).unwrap_err();
+        let Error::Write { source, .. } = &error else { panic!("{error}") };
+        assert_eq!(source.kind(), std::io::ErrorKind::FileTooLarge, "{error}");
+        assert!(matches!(store.find(&meta().thread), Err(Error::Unknown { .. })));
+    }
+    make_room();
+    let mut writer = store.create(&meta()).unwrap();
+    writer.append(&started()).unwrap();
+    writer.append(&words("one")).unwrap();
+    assert_eq!(count(&store), (1, 0));
 }
