@@ -11,6 +11,8 @@ use audio_io::{TimelineError, WavError};
 pub enum Exit {
     Done,
     Failed,
+    /// It was asked for something that cannot be.
+    Misused,
     /// Every act was refused, or what it takes is missing: trying again will not help.
     NothingDone,
     Interrupted,
@@ -22,6 +24,7 @@ impl Exit {
         match self {
             Self::Done => 0,
             Self::Failed => 1,
+            Self::Misused => 2,
             Self::NothingDone => 3,
             // What a shell reports for a process that a signal ended.
             Self::Interrupted => 130,
@@ -63,6 +66,11 @@ pub enum HeadlessError {
     #[error(transparent)]
     Recording(#[from] TimelineError),
     #[error(
+        "the answer would be written over the question, {}: name another file for it with --output",
+        path.display()
+    )]
+    SameFile { path: PathBuf },
+    #[error(
         "no speech was heard in {}: listen to it, and record it louder or closer",
         path.display()
     )]
@@ -86,6 +94,7 @@ impl HeadlessError {
         match self {
             Self::Stopped(Signal::Interrupt) => Exit::Interrupted,
             Self::Stopped(Signal::Terminate) => Exit::Terminated,
+            Self::SameFile { .. } => Exit::Misused,
             Self::Refused { .. }
             | Self::Call(_)
             | Self::ServerGone

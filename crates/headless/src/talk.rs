@@ -32,7 +32,7 @@ use crate::session::{Server, ThreadArgs};
 
 use self::exchange::{Exchange, Outcome, Sign};
 pub use self::latency::Latency;
-use self::recording::Recording;
+use self::recording::{Recording, would_destroy};
 
 /// What a microphone delivers at a time.
 const FRAME: Duration = Duration::from_millis(20);
@@ -122,6 +122,9 @@ async fn converse(
 ) -> Result<TalkReport, HeadlessError> {
     // Before anything is started: these are the mistakes that people make.
     let question = WavReader::open(&input)?;
+    if would_destroy(&input, output) {
+        return Err(HeadlessError::SameFile { path: output.to_owned() });
+    }
     let recording = Recording::create(output)?;
     let thread = server.start_thread(thread).await?;
     view.started(&thread)?;
@@ -149,8 +152,19 @@ async fn converse(
     talk.wait_for_conversation(view, signals).await?;
     let ended = talk.run(question, view, signals).await;
     let Talk { recording, deeds, stages, turn_failed, message, spoken, clock, .. } = talk;
-    recording.finish()?;
-    let End { question_end, signal, rollout } = ended?;
+    let End { question_end, signal, rollout } = match ended {
+        Ok(end) => {
+            recording.finish()?;
+            end
+        }
+        Err(error) => {
+            // What has sounded is the user's. Why it could not be kept as well matters less.
+            if recording.has_sound() {
+                recording.finish().ok();
+            }
+            return Err(error);
+        }
+    };
 
     let exit = match signal {
         Some(signal) => signal.into(),

@@ -146,7 +146,7 @@ impl View for Jsonl<'_> {
 fn status(exit: Exit) -> &'static str {
     match exit {
         Exit::Done => "done",
-        Exit::Failed => "failed",
+        Exit::Failed | Exit::Misused => "failed",
         Exit::NothingDone => "nothing_done",
         Exit::Interrupted | Exit::Terminated => "stopped",
     }

@@ -44,7 +44,17 @@ async fn run<F>(format: TalkFormat, play: impl FnOnce(Peer, mpsc::Sender<Signal>
 where
     F: Future<Output = Peer>,
 {
-    let dir = tempfile::tempdir().unwrap();
+    run_in(tempfile::tempdir().unwrap(), format, play).await
+}
+
+async fn run_in<F>(
+    dir: TempDir,
+    format: TalkFormat,
+    play: impl FnOnce(Peer, mpsc::Sender<Signal>) -> F,
+) -> Ran
+where
+    F: Future<Output = Peer>,
+{
     let (mut peer, connection) = Peer::start();
     let (mut console, out, progress) = console();
     let (signals, mut received) = mpsc::channel(2);
@@ -226,6 +236,26 @@ async fn a_file_without_speech_is_named() {
     assert_eq!(events[2]["status"], "failed");
 }
 
+/// What was answered yesterday is not lost to a question that nobody hears.
+#[tokio::test(start_paused = true)]
+async fn a_run_that_comes_to_nothing_leaves_the_old_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, part) = (dir.path().join("answer.wav"), dir.path().join("answer.wav.part"));
+    fs::write(&old, "an old answer").unwrap();
+    let begun = part.clone();
+    let ran = run_in(dir, TalkFormat::Json, |mut peer, _signals| async move {
+        start(&mut peer).await;
+        assert!(begun.is_file());
+        peer.hear(QUESTION_FRAMES).await;
+        peer.tell("thread/realtime/closed", json!({ "reason": "transport_closed" })).await;
+        peer
+    })
+    .await;
+    assert!(ran.report.is_err());
+    assert_eq!(fs::read_to_string(&old).unwrap(), "an old answer");
+    assert!(!part.exists());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_conversation_that_cannot_be_made_says_why() {
     let ran = run(TalkFormat::People { captions: false }, |mut peer, _signals| async move {
@@ -282,10 +312,18 @@ async fn mistakes_are_found_before_anything_is_started() {
     let no_wav = dir.path().join("notes.txt");
     fs::write(&no_wav, "hello").unwrap();
     let good = question(dir.path());
+    let sound = fs::read(&good).unwrap();
+    let (link, twin) = (dir.path().join("link.wav"), dir.path().join("twin.wav"));
+    std::os::unix::fs::symlink(&good, &link).unwrap();
+    fs::hard_link(&good, &twin).unwrap();
+    let over = "the answer would be written over the question";
     for (input, output, why) in [
+        (good.clone(), good.clone(), over),
+        (good.clone(), link, over),
+        (twin, good.clone(), over),
         (dir.path().join("none.wav"), dir.path().join("a.wav"), "cannot read "),
         (no_wav, dir.path().join("a.wav"), "is not a WAV file"),
-        (good, dir.path().join("no/such/dir/a.wav"), "cannot write "),
+        (good.clone(), dir.path().join("no/such/dir/a.wav"), "cannot write "),
     ] {
         let (mut peer, connection) = Peer::start();
         let (mut console, _out, _progress) = console();
@@ -302,7 +340,9 @@ async fn mistakes_are_found_before_anything_is_started() {
             talk(server, args, &mut console, &mut received).await
         };
         let (report, ()) = tokio::join!(client, peer.initialize());
-        let error = report.unwrap_err().to_string();
-        assert!(error.contains(why), "{error}");
+        let error = report.unwrap_err();
+        assert_eq!(error.exit() == Exit::Misused, why == over);
+        assert!(error.to_string().contains(why), "{error}");
+        assert!(fs::read(&good).unwrap() == sound, "the question was changed");
     }
 }
