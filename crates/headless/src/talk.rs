@@ -308,10 +308,10 @@ impl Talk {
                     StageName::SpeechStopped => Sign::SpeechStopped,
                     StageName::HandedOff => Sign::HandedOff,
                     StageName::ReplyDone => Sign::ReplyDone,
-                    StageName::Transcribed
-                    | StageName::FirstToken
-                    | StageName::AgentDone
-                    | StageName::FirstAudio => Sign::Alive,
+                    StageName::FirstAudio => Sign::Replying,
+                    StageName::Transcribed | StageName::FirstToken | StageName::AgentDone => {
+                        Sign::Alive
+                    }
                 };
                 self.exchange.note(sign, now);
             }
@@ -320,15 +320,25 @@ impl Talk {
                     message: format!("the answer cannot be heard: {error}"),
                 })?;
                 self.recording.play(&pcm, now)?;
-                self.exchange.note(Sign::Alive, now);
+                self.exchange.note(Sign::Replying, now);
             }
             News::RealtimeTranscriptDone(it) => {
-                if it.role == SpeakerName::Assistant {
-                    self.spoken = Some(it.text.clone());
-                }
-                self.exchange.note(Sign::Alive, now);
+                let sign = match it.role {
+                    SpeakerName::User => Sign::Alive,
+                    SpeakerName::Assistant => {
+                        self.spoken = Some(it.text.clone());
+                        Sign::Replying
+                    }
+                };
+                self.exchange.note(sign, now);
             }
-            News::RealtimeTranscriptDelta(_) => self.exchange.note(Sign::Alive, now),
+            News::RealtimeTranscriptDelta(it) => {
+                let sign = match it.role {
+                    SpeakerName::User => Sign::Alive,
+                    SpeakerName::Assistant => Sign::Replying,
+                };
+                self.exchange.note(sign, now);
+            }
             News::RealtimeItemAdded(it) => {
                 if is_cancelled_response(it.item.get()) {
                     self.exchange.note(Sign::ReplyBroken, now);

@@ -29,8 +29,10 @@ pub(crate) enum Sign {
     InputEnded,
     SpeechStarted,
     SpeechStopped,
-    /// Sound or words of a reply, or another sign of life.
+    /// Neither of what follows, but somebody is at work.
     Alive,
+    /// Sound or words of a reply.
+    Replying,
     ReplyDone,
     /// A reply that came to nothing: cut short, cancelled, failed.
     ReplyBroken,
@@ -57,6 +59,9 @@ pub(crate) struct Exchange {
     handed_off: bool,
     turns: u32,
     reply: Reply,
+    /// A turn has a result that no reply has begun to tell: one that began before the turn
+    /// ended only acknowledges it.
+    untold: bool,
     last_sign: Time,
 }
 
@@ -65,6 +70,8 @@ pub(crate) struct Exchange {
 enum Reply {
     #[default]
     Owed,
+    /// It has begun, and is not over.
+    Sounding,
     Given,
     Broken,
 }
@@ -85,8 +92,14 @@ impl Exchange {
                 self.reply = Reply::Owed;
             }
             Sign::Alive => {}
-            Sign::ReplyDone => self.reply = Reply::Given,
-            Sign::ReplyBroken => self.reply = Reply::Broken,
+            Sign::Replying => {
+                if self.reply != Reply::Sounding {
+                    self.reply = Reply::Sounding;
+                    self.untold = false;
+                }
+            }
+            Sign::ReplyDone => self.reply = if self.untold { Reply::Owed } else { Reply::Given },
+            Sign::ReplyBroken => self.reply = if self.untold { Reply::Owed } else { Reply::Broken },
             // One that steers a running turn starts none.
             Sign::HandedOff => self.handed_off = self.turns == 0,
             Sign::TurnStarted => {
@@ -95,7 +108,10 @@ impl Exchange {
             }
             Sign::TurnEnded => {
                 self.turns = self.turns.saturating_sub(1);
-                self.reply = Reply::Owed;
+                self.untold = true;
+                if self.reply != Reply::Sounding {
+                    self.reply = Reply::Owed;
+                }
             }
         }
     }
@@ -125,7 +141,7 @@ impl Exchange {
         Some(match (&self.reply, self.handed_off) {
             (Reply::Given, false) => (GRACE, Outcome::Answered),
             (Reply::Given, true) => (HANDOFF_PATIENCE, Outcome::Answered),
-            (Reply::Owed, _) => (REPLY_PATIENCE, Outcome::Unanswered),
+            (Reply::Owed | Reply::Sounding, _) => (REPLY_PATIENCE, Outcome::Unanswered),
             // Whoever cut it short may say another one.
             (Reply::Broken, _) => (HANDOFF_PATIENCE, Outcome::Unanswered),
         })
@@ -164,12 +180,61 @@ mod tests {
             (4, TurnStarted),
             (5, ReplyDone),
             (20, TurnEnded),
-            (22, Alive),
+            (22, Replying),
             (23, ReplyDone),
         ];
         check(&signs, Some((24, Outcome::Answered)));
         check(&signs[..6], None);
         check(&signs[..8], Some((82, Outcome::Unanswered)));
+    }
+
+    /// Its first sentence was said long ago: the rest of it is still being made.
+    #[test]
+    fn a_reply_that_has_begun_is_heard_to_its_end() {
+        use Sign::*;
+        let signs = [
+            (1, SpeechStarted),
+            (2, SpeechStopped),
+            (3, InputEnded),
+            (4, ReplyDone),
+            (4, Replying),
+            (30, Replying),
+            (50, ReplyDone),
+        ];
+        check(&signs, Some((51, Outcome::Answered)));
+        check(&signs[..6], Some((90, Outcome::Unanswered)));
+    }
+
+    /// A turn that is over before it was acknowledged: the end of the acknowledgement is not
+    /// the end of the answer.
+    #[test]
+    fn an_acknowledgement_is_not_the_result() {
+        use Sign::*;
+        let signs = [
+            (1, SpeechStarted),
+            (2, SpeechStopped),
+            (3, InputEnded),
+            (3, Replying),
+            (3, HandedOff),
+            (3, TurnStarted),
+            (4, TurnEnded),
+            (5, Replying),
+            (6, ReplyDone),
+            (9, Replying),
+            (20, ReplyDone),
+        ];
+        check(&signs, Some((21, Outcome::Answered)));
+        check(&signs[..9], Some((66, Outcome::Unanswered)));
+        // Of a reply that only calls the agent nothing sounds.
+        let silent = [
+            (1, SpeechStarted),
+            (2, SpeechStopped),
+            (3, InputEnded),
+            (3, TurnStarted),
+            (4, TurnEnded),
+            (4, ReplyDone),
+        ];
+        check(&silent, Some((64, Outcome::Unanswered)));
     }
 
     #[test]
@@ -189,6 +254,7 @@ mod tests {
             (3, TurnStarted),
             (3, HandedOff),
             (4, TurnEnded),
+            (5, Replying),
             (5, ReplyDone),
         ];
         check(&signs, Some((6, Outcome::Answered)));
