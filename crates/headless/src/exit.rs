@@ -1,5 +1,6 @@
 //! How a command ends.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -75,8 +76,18 @@ pub enum HeadlessError {
         path.display()
     )]
     NothingHeard { path: PathBuf },
-    #[error("the question was heard, but no spoken answer came")]
-    Unanswered,
+    #[error(
+        "no words were understood in {}{cause}; listen to it, record it louder or closer, and \
+         check that it is spoken in the configured language (`realtime.local.language`)",
+        path.display()
+    )]
+    NotUnderstood { path: PathBuf, cause: Cause },
+    #[error(
+        "{} was heard, but no spoken answer came{cause}; run the command again, with --captions \
+         to see what was understood",
+        path.display()
+    )]
+    Unanswered { path: PathBuf, cause: Cause },
     /// Before anything was worth keeping, or twice.
     #[error("stopped")]
     Stopped(Signal),
@@ -87,6 +98,19 @@ pub enum HeadlessError {
     Output(#[from] io::Error),
     #[error("cannot write the answer to {}: {source}", path.display())]
     AnswerFile { path: PathBuf, source: io::Error },
+}
+
+/// What went wrong before, where that is known: `: the sentence`, or nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cause(pub(crate) Option<String>);
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(cause) => write!(f, ": {cause}"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl HeadlessError {
@@ -101,7 +125,8 @@ impl HeadlessError {
             | Self::Question(_)
             | Self::Recording(_)
             | Self::NothingHeard { .. }
-            | Self::Unanswered
+            | Self::NotUnderstood { .. }
+            | Self::Unanswered { .. }
             | Self::Conversation { .. }
             | Self::Output(_)
             | Self::AnswerFile { .. } => Exit::Failed,

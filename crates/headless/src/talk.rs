@@ -17,7 +17,7 @@ use app_server_protocol::{
     StageName, ThreadItem, ThreadReadParams, ThreadStartResult, TurnInterruptParams, TurnState,
     methods,
 };
-use audio_dsp::DUET_HZ;
+use audio_dsp::{DUET_HZ, Levels};
 use audio_io::{WavError, WavReader};
 use serde_json::Value;
 use stdx::Time;
@@ -27,7 +27,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::console::Console;
 use crate::deeds::Deeds;
-use crate::exit::{Exit, HeadlessError, Signal};
+use crate::exit::{Cause, Exit, HeadlessError, Signal};
 use crate::session::{Server, ThreadArgs};
 
 use self::exchange::{Exchange, Outcome, Sign};
@@ -39,6 +39,10 @@ const FRAME: Duration = Duration::from_millis(20);
 
 /// Samples of [`FRAME`].
 const FRAME_SAMPLES: usize = DUET_HZ as usize / 50;
+
+/// A recording that is nowhere louder than this is no recording of anybody: a microphone that
+/// was muted, or the wrong one. The noise of a quiet room is louder.
+const SILENCE_DBFS: f32 = -66.0;
 
 /// How long the conversation may take to say goodbye. The answer is safe by then.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -148,6 +152,7 @@ async fn converse(
         turn_failed: false,
         message: None,
         spoken: None,
+        warning: None,
     };
     talk.wait_for_conversation(view, signals).await?;
     let ended = talk.run(question, view, signals).await;
@@ -201,6 +206,8 @@ struct Talk {
     message: Option<String>,
     /// The realtime model's last words.
     spoken: Option<String>,
+    /// The last thing that went wrong without ending it.
+    warning: Option<String>,
 }
 
 struct End {
@@ -241,7 +248,7 @@ impl Talk {
         signals: &mut mpsc::Receiver<Signal>,
     ) -> Result<End, HeadlessError> {
         let mut tasks = JoinSet::new();
-        let (fed, mut question_fed) = oneshot::channel();
+        let (fed, mut question_fed) = oneshot::channel::<Sign>();
         tasks.spawn(feed(self.server.client.clone(), self.thread_id.clone(), question, fed));
         let mut question_end = None;
         let mut stopped: Option<Signal> = None;
@@ -262,7 +269,14 @@ impl Talk {
                 Some(Outcome::NothingHeard) => {
                     return Err(HeadlessError::NothingHeard { path: self.input.clone() });
                 }
-                Some(Outcome::Unanswered) => return Err(HeadlessError::Unanswered),
+                Some(Outcome::NotUnderstood) => {
+                    let (path, cause) = (self.input.clone(), self.warning.take());
+                    return Err(HeadlessError::NotUnderstood { path, cause: Cause(cause) });
+                }
+                Some(Outcome::Unanswered) => {
+                    let (path, cause) = (self.input.clone(), self.warning.take());
+                    return Err(HeadlessError::Unanswered { path, cause: Cause(cause) });
+                }
                 None => {}
             }
             tokio::select! {
@@ -273,11 +287,11 @@ impl Talk {
                     }
                     self.interrupt(&mut tasks);
                 }
-                Ok(()) = &mut question_fed, if question_end.is_none() => {
+                Ok(ended) = &mut question_fed, if question_end.is_none() => {
                     let now = self.clock.now();
                     question_end = Some(now);
                     self.recording.begin(now)?;
-                    self.exchange.note(Sign::InputEnded, now);
+                    self.exchange.note(ended, now);
                 }
                 Some(done) = tasks.join_next() => match done {
                     Ok(Ok(())) => {}
@@ -308,10 +322,9 @@ impl Talk {
                     StageName::SpeechStopped => Sign::SpeechStopped,
                     StageName::HandedOff => Sign::HandedOff,
                     StageName::ReplyDone => Sign::ReplyDone,
+                    StageName::Transcribed => Sign::Transcribed,
                     StageName::FirstAudio => Sign::Replying,
-                    StageName::Transcribed | StageName::FirstToken | StageName::AgentDone => {
-                        Sign::Alive
-                    }
+                    StageName::FirstToken | StageName::AgentDone => Sign::Alive,
                 };
                 self.exchange.note(sign, now);
             }
@@ -324,7 +337,7 @@ impl Talk {
             }
             News::RealtimeTranscriptDone(it) => {
                 let sign = match it.role {
-                    SpeakerName::User => Sign::Alive,
+                    SpeakerName::User => Sign::Understood,
                     SpeakerName::Assistant => {
                         self.spoken = Some(it.text.clone());
                         Sign::Replying
@@ -368,6 +381,7 @@ impl Talk {
                     message: format!("it was closed before the answer was complete ({reason})"),
                 });
             }
+            News::Warning(it) => self.warning = Some(it.message.clone()),
             News::ThreadStarted(_)
             | News::ThreadStatusChanged(_)
             | News::TokenUsageUpdated(_)
@@ -376,7 +390,6 @@ impl Talk {
             | News::ReasoningDelta(_)
             | News::CommandOutputDelta(_)
             | News::Error(_)
-            | News::Warning(_)
             | News::RealtimeStarted(_)
             | News::Unknown { .. } => {}
         }
@@ -417,11 +430,13 @@ impl Talk {
 }
 
 /// Plays the file as a microphone would, then silence for as long as it is listened to.
+///
+/// `fed` gets [`Sign::InputEnded`] or [`Sign::SilenceEnded`].
 async fn feed(
     client: Client,
     thread_id: String,
     mut question: WavReader,
-    fed: oneshot::Sender<()>,
+    fed: oneshot::Sender<Sign>,
 ) -> Result<(), HeadlessError> {
     let mut clock = interval(FRAME);
     // A frame that is late is followed by the next one at once: the sound's own clock counts.
@@ -436,11 +451,15 @@ async fn feed(
         }
         appended
     };
+    let mut ended = Sign::SilenceEnded;
     while let Some(frame) = question.next_frame().map_err(|error: WavError| error)? {
         clock.tick().await;
         append(&frame).await?;
+        if SILENCE_DBFS < Levels::of_pcm16(&frame).peak_dbfs() {
+            ended = Sign::InputEnded;
+        }
     }
-    if fed.send(()).is_err() {
+    if fed.send(ended).is_err() {
         return Ok(());
     }
     let silence = [0; FRAME_SAMPLES];

@@ -369,16 +369,21 @@ impl Session {
                 self.on_delta(Speaker::User, item.as_ref(), delta);
             }
             RealtimeEvent::InputTranscript { item, text } => {
+                let first = !self.transcript.is_finished(Speaker::User, item.as_ref());
                 let finished = self.transcript.finish(Speaker::User, item.as_ref(), &text);
-                if finished.is_some() {
-                    self.tell(finished);
+                self.tell(finished);
+                if first {
                     self.stage(Stage::Transcribed);
                 }
             }
             RealtimeEvent::InputTranscriptFailed { item, message } => {
+                let first = !self.transcript.is_finished(Speaker::User, item.as_ref());
                 let finished = self.transcript.fail(Speaker::User, item.as_ref());
                 self.tell(finished);
                 self.warn(format!("the service could not write down what was said: {message}"));
+                if first {
+                    self.stage(Stage::Transcribed);
+                }
             }
             RealtimeEvent::ResponseCreated { response: _ } => {
                 self.gate.created(now);

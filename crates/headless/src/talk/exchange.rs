@@ -27,8 +27,15 @@ const REPLY_PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) enum Sign {
     /// The last sample of the question was fed.
     InputEnded,
+    /// As [`Sign::InputEnded`], and there was nothing in it that anybody could hear.
+    SilenceEnded,
     SpeechStarted,
     SpeechStopped,
+    /// The words of an utterance.
+    Understood,
+    /// An utterance was written down, or could not be. Without [`Sign::Understood`] before it,
+    /// there were no words in it.
+    Transcribed,
     /// Neither of what follows, but somebody is at work.
     Alive,
     /// Sound or words of a reply.
@@ -46,6 +53,8 @@ pub(crate) enum Sign {
 pub(crate) enum Outcome {
     Answered,
     NothingHeard,
+    /// Somebody spoke, but no words came of it.
+    NotUnderstood,
     /// Something was heard, and no reply came, or a broken one.
     Unanswered,
 }
@@ -53,12 +62,20 @@ pub(crate) enum Outcome {
 #[derive(Debug, Default)]
 pub(crate) struct Exchange {
     input_ended: bool,
+    /// Nothing in the input can be heard.
+    silent: bool,
     heard: bool,
     user_speaks: bool,
+    /// Utterances that are not written down yet.
+    unwritten: u32,
+    /// The words of the next one that will be.
+    words: bool,
     /// A handoff whose turn has not started.
     handed_off: bool,
     turns: u32,
     reply: Reply,
+    /// What it was before the utterance that called for one.
+    before: Before,
     /// A turn has a result that no reply has begun to tell: one that began before the turn
     /// ended only acknowledges it.
     untold: bool,
@@ -74,6 +91,20 @@ enum Reply {
     Sounding,
     Given,
     Broken,
+    /// There was an utterance without words: nobody has to answer it, though a service may.
+    Needless,
+}
+
+/// What is owed if the last utterance turns out to be without words.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Before {
+    /// Nothing: it is the first.
+    #[default]
+    Nothing,
+    /// A reply to words.
+    Owed,
+    Given,
+    Broken,
 }
 
 impl Exchange {
@@ -81,15 +112,39 @@ impl Exchange {
         self.last_sign = now;
         match sign {
             Sign::InputEnded => self.input_ended = true,
+            Sign::SilenceEnded => {
+                self.input_ended = true;
+                self.silent = true;
+            }
             Sign::SpeechStarted => {
                 self.heard = true;
                 self.user_speaks = true;
-                self.reply = Reply::Owed;
+                self.call_for_reply();
             }
             Sign::SpeechStopped => {
                 self.heard = true;
                 self.user_speaks = false;
-                self.reply = Reply::Owed;
+                self.unwritten += 1;
+                self.call_for_reply();
+            }
+            Sign::Understood => {
+                self.words = true;
+                self.before = Before::Owed;
+                if self.reply == Reply::Needless {
+                    self.reply = Reply::Owed;
+                }
+            }
+            Sign::Transcribed => {
+                self.unwritten = self.unwritten.saturating_sub(1);
+                let words = std::mem::take(&mut self.words);
+                if !words && self.unwritten == 0 && self.reply == Reply::Owed && !self.untold {
+                    self.reply = match self.before {
+                        Before::Nothing => Reply::Needless,
+                        Before::Owed => Reply::Owed,
+                        Before::Given => Reply::Given,
+                        Before::Broken => Reply::Broken,
+                    };
+                }
             }
             Sign::Alive => {}
             Sign::Replying => {
@@ -116,6 +171,17 @@ impl Exchange {
         }
     }
 
+    fn call_for_reply(&mut self) {
+        match self.reply {
+            Reply::Owed => (),
+            Reply::Given => self.before = Before::Given,
+            // Whoever speaks cuts it short.
+            Reply::Sounding | Reply::Broken => self.before = Before::Broken,
+            Reply::Needless => self.before = Before::Nothing,
+        }
+        self.reply = Reply::Owed;
+    }
+
     /// When [`Exchange::outcome`] is worth another look although nothing happened.
     pub(crate) fn deadline(&self) -> Option<Time> {
         self.patience().map(|(patience, _)| self.last_sign + patience)
@@ -132,6 +198,9 @@ impl Exchange {
         if !self.input_ended || self.turns > 0 {
             return None;
         }
+        if !self.heard && self.silent {
+            return Some((Duration::ZERO, Outcome::NothingHeard));
+        }
         if !self.heard {
             return Some((HEARING_PATIENCE, Outcome::NothingHeard));
         }
@@ -142,6 +211,8 @@ impl Exchange {
             (Reply::Given, false) => (GRACE, Outcome::Answered),
             (Reply::Given, true) => (HANDOFF_PATIENCE, Outcome::Answered),
             (Reply::Owed | Reply::Sounding, _) => (REPLY_PATIENCE, Outcome::Unanswered),
+            // Speech models that listen by themselves may have understood more than was written.
+            (Reply::Needless, _) => (HANDOFF_PATIENCE, Outcome::NotUnderstood),
             // Whoever cut it short may say another one.
             (Reply::Broken, _) => (HANDOFF_PATIENCE, Outcome::Unanswered),
         })
@@ -284,9 +355,37 @@ mod tests {
     fn silence_and_broken_replies_have_names() {
         use Sign::*;
         check(&[(3, InputEnded)], Some((33, Outcome::NothingHeard)));
+        check(&[(3, SilenceEnded)], Some((3, Outcome::NothingHeard)));
         check(
             &[(1, SpeechStarted), (2, SpeechStopped), (3, InputEnded), (4, ReplyBroken)],
             Some((14, Outcome::Unanswered)),
         );
+    }
+    #[test]
+    fn sound_without_words_calls_for_no_reply() {
+        use Sign::*;
+        let cough = [(1, SpeechStarted), (2, SpeechStopped), (3, InputEnded), (4, Transcribed)];
+        check(&cough, Some((14, Outcome::NotUnderstood)));
+        // A service that listens by itself answers all the same.
+        let answered = [(5, Replying), (8, ReplyDone)];
+        check(&[&cough[..], &answered].concat(), Some((9, Outcome::Answered)));
+        let question = [(1, SpeechStarted), (2, SpeechStopped), (3, Understood), (3, Transcribed)];
+        check(&[&question[..], &[(4, InputEnded)]].concat(), Some((64, Outcome::Unanswered)));
+        // A cough behind a question takes nothing back, whichever is written down first.
+        let behind = [(4, SpeechStarted), (5, SpeechStopped), (5, InputEnded), (6, Transcribed)];
+        check(&[&question[..], &behind].concat(), Some((66, Outcome::Unanswered)));
+        let spoken = [(3, Replying), (3, ReplyDone)];
+        check(&[&question[..], &spoken, &behind].concat(), Some((7, Outcome::Answered)));
+        let both = [
+            (1, SpeechStarted),
+            (2, SpeechStopped),
+            (3, SpeechStarted),
+            (4, SpeechStopped),
+            (4, InputEnded),
+            (5, Transcribed),
+            (20, Understood),
+            (20, Transcribed),
+        ];
+        check(&both, Some((80, Outcome::Unanswered)));
     }
 }

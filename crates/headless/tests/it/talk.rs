@@ -13,7 +13,7 @@ use headless::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::peer::{Peer, console, thread};
 
@@ -35,8 +35,12 @@ impl Ran {
 
 fn question(dir: &Path) -> PathBuf {
     let path = dir.join("question.wav");
-    let samples: Vec<i16> = (0..QUESTION_FRAMES * 480).map(|i| (i % 100) as i16 * 100).collect();
-    write_wav(&path, &samples).unwrap();
+    // One that a test has put there stays.
+    if !path.exists() {
+        let sample = |i: usize| (i % 100) as i16 * 100;
+        let samples: Vec<i16> = (0..QUESTION_FRAMES * 480).map(sample).collect();
+        write_wav(&path, &samples).unwrap();
+    }
     path
 }
 
@@ -234,6 +238,61 @@ async fn a_file_without_speech_is_named() {
         ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(events[1]["type"], "error");
     assert_eq!(events[2]["status"], "failed");
+}
+
+/// A muted microphone is known at the end of the file, not half a minute later.
+#[tokio::test(start_paused = true)]
+async fn a_silent_file_is_named_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    write_wav(&dir.path().join("question.wav"), &[3; QUESTION_FRAMES * 480]).unwrap();
+    let started = Instant::now();
+    let ran = run_in(dir, TalkFormat::Json, |mut peer, _signals| async move {
+        start(&mut peer).await;
+        peer.hear(QUESTION_FRAMES).await;
+        peer
+    })
+    .await;
+    let error = ran.report.as_ref().unwrap_err();
+    assert!(error.to_string().starts_with("no speech was heard in "), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn speech_without_words_is_named_with_its_cause() {
+    let ran = run(TalkFormat::Json, |mut peer, _signals| async move {
+        start(&mut peer).await;
+        stage(&mut peer, "speechStarted").await;
+        stage(&mut peer, "speechStopped").await;
+        peer.hear(QUESTION_FRAMES).await;
+        peer.tell("warning", json!({ "message": "the recogniser broke" })).await;
+        stage(&mut peer, "transcribed").await;
+        peer.hear(490).await;
+        peer
+    })
+    .await;
+    let error = ran.report.as_ref().unwrap_err().to_string();
+    assert!(error.starts_with("no words were understood in "), "{error}");
+    for part in ["question.wav: the recogniser broke; ", "record it louder"] {
+        assert!(error.contains(part), "{part:?} in {error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_answer_is_named_with_its_cause() {
+    let ran = run(TalkFormat::Json, |mut peer, _signals| async move {
+        start(&mut peer).await;
+        stage(&mut peer, "speechStarted").await;
+        stage(&mut peer, "speechStopped").await;
+        peer.hear(QUESTION_FRAMES).await;
+        says(&mut peer, "user", "Run the tests.").await;
+        stage(&mut peer, "transcribed").await;
+        peer.tell("warning", json!({ "message": "the voice broke" })).await;
+        peer.hear(2_990).await;
+        peer
+    })
+    .await;
+    let error = ran.report.as_ref().unwrap_err().to_string();
+    assert!(error.contains("but no spoken answer came: the voice broke; run the"), "{error}");
 }
 
 /// What was answered yesterday is not lost to a question that nobody hears.
