@@ -101,10 +101,11 @@ pub(crate) struct ExecArgs {
 /// Answers a spoken question from a WAV file with a spoken answer in another
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-The question is played to the voice as a microphone would deliver it; the voice hands work to
-the agent, which works in the directory as with `duet exec`; the answer is spoken. The answer's
-WAV is what you would have heard from the end of the question on, silences kept. Its text goes
-to standard output, steps and latency to standard error.
+The question is played to the voice: to the one of this machine as fast as it listens, to a
+service as a microphone would deliver it. The voice hands work to the agent, which works in the
+directory as with `duet exec`; the answer is spoken. The answer's WAV is what you would have
+heard from the end of the question on, silences kept. Its text goes to standard output, steps
+and latency to standard error.
 
 Examples:
   duet talk --input question.wav --output answer.wav --captions

@@ -54,6 +54,7 @@ pub(crate) async fn run(args: DemoArgs, services: Services) -> Result<Exit, Fail
     fs::write(&input, REQUEST)
         .map_err(|error| Failure::other(format!("cannot write {}: {error}", input.display())))?;
 
+    let pace = services.pace();
     let (store, ears) = (Store::new(services.home.path()), services.local.clone());
     let mut served = services.serve();
     let connection = served.connect("demo");
@@ -65,6 +66,7 @@ pub(crate) async fn run(args: DemoArgs, services: Services) -> Result<Exit, Fail
             input,
             output: output.clone(),
             format: TalkFormat::People { captions: true },
+            pace,
         };
         let report = headless::talk(server, args, &mut console(), &mut signals.received).await?;
         Ok::<TalkReport, Failure>(report)

@@ -7,6 +7,7 @@ use app_server::AppServer;
 use app_server_client::{Client, Events, connect};
 use config::{Config, Environment, Home, Override, ProviderKind, VoiceService};
 use engine::Engine;
+use headless::Pace;
 use inference::{HostOptions, ModelFiles};
 use model_client::ModelClient;
 use models::{File, Manifest, Shelf};
@@ -76,6 +77,14 @@ impl Services {
 
     pub(crate) fn require_local_voice(&self) -> Result<(), Failure> {
         self.require(self.manifest.set("default").filter(|file| file.id != AGENT))
+    }
+
+    /// How fast the configured voice takes a recording.
+    pub(crate) fn pace(&self) -> Pace {
+        match self.config.realtime.service {
+            VoiceService::Local(_) => Pace::AsTaken,
+            VoiceService::Remote(_) => Pace::Live,
+        }
     }
 
     fn require<'a>(&self, files: impl IntoIterator<Item = &'a File>) -> Result<(), Failure> {

@@ -14,7 +14,8 @@ pub(crate) async fn run(args: TalkArgs, services: Services) -> Result<Exit, Fail
     services.require_voice()?;
     services.require_agent()?;
     let format = if json { TalkFormat::Json } else { TalkFormat::People { captions } };
-    let args = headless::TalkArgs { thread, input, output, format };
+    let pace = services.pace();
+    let args = headless::TalkArgs { thread, input, output, format, pace };
     let mut signals = Signals::listen()?;
     let mut served = services.serve();
     let connection = served.connect("talk");

@@ -20,5 +20,5 @@ pub use crate::exec::{ExecArgs, Format, exec};
 pub use crate::exit::{Cause, Exit, HeadlessError, Signal};
 pub use crate::session::{Server, ThreadArgs};
 pub use crate::talk::{
-    Latency, TalkArgs, TalkFormat, TalkReport, capabilities as talk_capabilities, talk,
+    Latency, Pace, TalkArgs, TalkFormat, TalkReport, capabilities as talk_capabilities, talk,
 };

@@ -10,12 +10,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use app_server_client::Client;
+use app_server_client::{CallError, Client};
 use app_server_protocol::{
     AudioChunk, Capabilities, OutputModality, RealtimeAppendAudioParams, RealtimeStartParams,
     RealtimeStopParams, RealtimeTransport, STAGES_EXTENSION, ServerNotification, SpeakerName,
     StageName, ThreadItem, ThreadReadParams, ThreadStartResult, TurnInterruptParams, TurnState,
-    methods,
+    code, methods,
 };
 use audio_dsp::{DUET_HZ, Levels};
 use audio_io::{WavError, WavReader};
@@ -58,6 +58,17 @@ pub struct TalkArgs {
     /// Where the answer goes.
     pub output: PathBuf,
     pub format: TalkFormat,
+    pub pace: Pace,
+}
+
+/// How fast the question is played. The silence behind it is always as long as it lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// As fast as it is taken: for a voice whose clock is the sound that it has received.
+    AsTaken,
+    /// As a microphone would: for services that are made for live sound, which answer an
+    /// utterance before they hear the next one.
+    Live,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,12 +114,13 @@ pub async fn talk(
     console: &mut Console,
     signals: &mut mpsc::Receiver<Signal>,
 ) -> Result<TalkReport, HeadlessError> {
-    let TalkArgs { thread, input, output, format } = args;
+    let TalkArgs { thread, input, output, format, pace } = args;
     let mut view: Box<dyn View + '_> = match format {
         TalkFormat::People { captions } => Box::new(people::People::new(console, captions)),
         TalkFormat::Json => Box::new(jsonl::Jsonl::new(console)),
     };
-    let report = converse(server, thread, input, &output, &mut *view, signals).await;
+    let question = Question { input, pace };
+    let report = converse(server, thread, question, &output, &mut *view, signals).await;
     match &report {
         Ok(report) => view.ended(report, &output)?,
         Err(error) => view.failed(error)?,
@@ -116,10 +128,15 @@ pub async fn talk(
     report
 }
 
+struct Question {
+    input: PathBuf,
+    pace: Pace,
+}
+
 async fn converse(
     server: Server,
     thread: ThreadArgs,
-    input: PathBuf,
+    Question { input, pace }: Question,
     output: &Path,
     view: &mut (dyn View + '_),
     signals: &mut mpsc::Receiver<Signal>,
@@ -143,6 +160,7 @@ async fn converse(
         server,
         thread_id: thread.thread.id.clone(),
         input,
+        pace,
         clock: Clock::start(),
         recording,
         exchange: Exchange::default(),
@@ -194,6 +212,7 @@ struct Talk {
     server: Server,
     thread_id: String,
     input: PathBuf,
+    pace: Pace,
     clock: Clock,
     recording: Recording,
     exchange: Exchange,
@@ -249,7 +268,12 @@ impl Talk {
     ) -> Result<End, HeadlessError> {
         let mut tasks = JoinSet::new();
         let (fed, mut question_fed) = oneshot::channel::<Sign>();
-        tasks.spawn(feed(self.server.client.clone(), self.thread_id.clone(), question, fed));
+        let feeder = Feeder {
+            client: self.server.client.clone(),
+            thread_id: self.thread_id.clone(),
+            pace: self.pace,
+        };
+        tasks.spawn(feeder.feed(question, fed));
         let mut question_end = None;
         let mut stopped: Option<Signal> = None;
         loop {
@@ -429,43 +453,83 @@ impl Talk {
     }
 }
 
-/// Plays the file as a microphone would, then silence for as long as it is listened to.
-///
-/// `fed` gets [`Sign::InputEnded`] or [`Sign::SilenceEnded`].
-async fn feed(
+/// Plays the question to the conversation.
+struct Feeder {
     client: Client,
     thread_id: String,
-    mut question: WavReader,
-    fed: oneshot::Sender<Sign>,
-) -> Result<(), HeadlessError> {
-    let mut clock = interval(FRAME);
-    // A frame that is late is followed by the next one at once: the sound's own clock counts.
-    clock.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    let append = async |pcm: &[i16]| {
+    pace: Pace,
+}
+
+/// Whether sound was taken at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    AtOnce,
+    AfterWaiting,
+}
+
+impl Feeder {
+    /// Plays the file, then silence for as long as it is listened to.
+    ///
+    /// `fed` gets [`Sign::InputEnded`] or [`Sign::SilenceEnded`].
+    async fn feed(
+        self,
+        mut question: WavReader,
+        fed: oneshot::Sender<Sign>,
+    ) -> Result<(), HeadlessError> {
+        let mut clock = interval(FRAME);
+        // A frame that is late is followed by the next one at once: the sound's own clock
+        // counts.
+        clock.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        let mut ended = Sign::SilenceEnded;
+        while let Some(frame) = question.next_frame().map_err(|error: WavError| error)? {
+            match self.pace {
+                Pace::AsTaken => (),
+                Pace::Live => drop(clock.tick().await),
+            }
+            self.append(&frame).await?;
+            if SILENCE_DBFS < Levels::of_pcm16(&frame).peak_dbfs() {
+                ended = Sign::InputEnded;
+            }
+        }
+        if fed.send(ended).is_err() {
+            return Ok(());
+        }
+        match self.pace {
+            // The clock begins here.
+            Pace::AsTaken => clock.reset(),
+            Pace::Live => (),
+        }
+        let silence = [0; FRAME_SAMPLES];
+        loop {
+            clock.tick().await;
+            match self.append(&silence).await? {
+                Taken::AtOnce => (),
+                // Silence that was not needed meanwhile is not made up for.
+                Taken::AfterWaiting => clock.reset(),
+            }
+        }
+    }
+
+    /// Waits while the conversation is as far behind as it may be.
+    async fn append(&self, pcm: &[i16]) -> Result<Taken, HeadlessError> {
         let audio = AudioChunk::new(pcm, DUET_HZ, None);
-        let params = RealtimeAppendAudioParams { thread_id: thread_id.clone(), audio };
-        let appended = client.call::<methods::RealtimeAppendAudio>(&params).await;
-        if appended.is_err() {
-            // The conversation has just ended: its own news says why, if we let it.
-            sleep(LAST_NEWS).await;
+        let params = RealtimeAppendAudioParams { thread_id: self.thread_id.clone(), audio };
+        let mut taken = Taken::AtOnce;
+        loop {
+            match self.client.call::<methods::RealtimeAppendAudio>(&params).await {
+                Ok(_) => return Ok(taken),
+                // There is room again when some of it was heard.
+                Err(CallError::Refused { method: _, error }) if error.code == code::OVERLOADED => {
+                    taken = Taken::AfterWaiting;
+                    sleep(FRAME).await;
+                }
+                Err(error) => {
+                    // The conversation has just ended: its own news says why, if we let it.
+                    sleep(LAST_NEWS).await;
+                    return Err(error.into());
+                }
+            }
         }
-        appended
-    };
-    let mut ended = Sign::SilenceEnded;
-    while let Some(frame) = question.next_frame().map_err(|error: WavError| error)? {
-        clock.tick().await;
-        append(&frame).await?;
-        if SILENCE_DBFS < Levels::of_pcm16(&frame).peak_dbfs() {
-            ended = Sign::InputEnded;
-        }
-    }
-    if fed.send(ended).is_err() {
-        return Ok(());
-    }
-    let silence = [0; FRAME_SAMPLES];
-    loop {
-        clock.tick().await;
-        append(&silence).await?;
     }
 }
 

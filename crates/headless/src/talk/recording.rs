@@ -46,9 +46,7 @@ impl Recording {
         let beside = Unfinished::beside(path)
             .and_then(|unfinished| Some((Timeline::create(&unfinished.part).ok()?, unfinished)));
         Ok(match beside {
-            Some((timeline, unfinished)) => {
-                Self { timeline, began, unfinished: Some(unfinished) }
-            }
+            Some((timeline, unfinished)) => Self { timeline, began, unfinished: Some(unfinished) },
             // Also says why, with the name that the user knows.
             None => Self { timeline: Timeline::create(path)?, began, unfinished: None },
         })

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use app_server_protocol::AudioChunk;
 use audio_io::{WavReader, write_wav};
 use headless::{
-    Exit, HeadlessError, Server, Signal, TalkArgs, TalkFormat, TalkReport, ThreadArgs, talk,
+    Exit, HeadlessError, Pace, Server, Signal, TalkArgs, TalkFormat, TalkReport, ThreadArgs, talk,
     talk_capabilities,
 };
 use serde_json::{Value, json};
@@ -48,12 +48,13 @@ async fn run<F>(format: TalkFormat, play: impl FnOnce(Peer, mpsc::Sender<Signal>
 where
     F: Future<Output = Peer>,
 {
-    run_in(tempfile::tempdir().unwrap(), format, play).await
+    run_in(tempfile::tempdir().unwrap(), format, Pace::AsTaken, play).await
 }
 
 async fn run_in<F>(
     dir: TempDir,
     format: TalkFormat,
+    pace: Pace,
     play: impl FnOnce(Peer, mpsc::Sender<Signal>) -> F,
 ) -> Ran
 where
@@ -67,6 +68,7 @@ where
         input: question(dir.path()),
         output: dir.path().join("answer.wav"),
         format,
+        pace,
     };
     let client = async {
         let server =
@@ -193,6 +195,54 @@ duet: a b fails.
     assert_eq!(pcm.last(), Some(&2000));
 }
 
+/// A voice that counts samples gets a recording as fast as it takes it; one that is made for
+/// live sound hears it as it was spoken. Silence is never faster than it lasts.
+#[tokio::test(start_paused = true)]
+async fn a_recording_is_played_at_the_pace_of_who_listens() {
+    for (pace, question_ms) in [(Pace::AsTaken, 0..=0), (Pace::Live, 480..=500)] {
+        let dir = tempfile::tempdir().unwrap();
+        let ran = run_in(dir, TalkFormat::Json, pace, |mut peer, _signals| async move {
+            start(&mut peer).await;
+            let started = Instant::now();
+            peer.hear(QUESTION_FRAMES).await;
+            let took = started.elapsed().as_millis();
+            assert!(question_ms.contains(&took), "{pace:?}: the question took {took} ms");
+            peer.hear(50).await;
+            let took = started.elapsed().as_millis() - took;
+            assert!((980..=1_020).contains(&took), "{pace:?}: a second of silence: {took} ms");
+            stage(&mut peer, "speechStarted").await;
+            stage(&mut peer, "speechStopped").await;
+            sounds(&mut peer, &[1000; 2400]).await;
+            stage(&mut peer, "replyDone").await;
+            goodbye(&mut peer).await;
+            peer
+        })
+        .await;
+        assert_eq!(ran.report.unwrap().exit, Exit::Done);
+    }
+}
+
+/// What the conversation has no room for is not lost: it is asked again.
+#[tokio::test(start_paused = true)]
+async fn a_conversation_that_is_behind_is_waited_for() {
+    let ran = run(TalkFormat::Json, |mut peer, _signals| async move {
+        start(&mut peer).await;
+        peer.hear(10).await;
+        let refused = peer.refuse_sound(-32_001, "seconds behind").await;
+        let next = peer.hear(1).await[0].clone();
+        assert_eq!(refused, next, "another frame came in its place");
+        peer.hear(QUESTION_FRAMES - 11).await;
+        stage(&mut peer, "speechStarted").await;
+        stage(&mut peer, "speechStopped").await;
+        sounds(&mut peer, &[1000; 2400]).await;
+        stage(&mut peer, "replyDone").await;
+        goodbye(&mut peer).await;
+        peer
+    })
+    .await;
+    assert_eq!(ran.report.unwrap().exit, Exit::Done);
+}
+
 #[tokio::test(start_paused = true)]
 async fn programs_get_events_with_a_type() {
     let ran = run(TalkFormat::Json, |peer, _signals| a_usual_talk(peer)).await;
@@ -246,7 +296,7 @@ async fn a_silent_file_is_named_at_once() {
     let dir = tempfile::tempdir().unwrap();
     write_wav(&dir.path().join("question.wav"), &[3; QUESTION_FRAMES * 480]).unwrap();
     let started = Instant::now();
-    let ran = run_in(dir, TalkFormat::Json, |mut peer, _signals| async move {
+    let ran = run_in(dir, TalkFormat::Json, Pace::AsTaken, |mut peer, _signals| async move {
         start(&mut peer).await;
         peer.hear(QUESTION_FRAMES).await;
         peer
@@ -302,7 +352,7 @@ async fn a_run_that_comes_to_nothing_leaves_the_old_answer() {
     let (old, part) = (dir.path().join("answer.wav"), dir.path().join("answer.wav.part"));
     fs::write(&old, "an old answer").unwrap();
     let begun = part.clone();
-    let ran = run_in(dir, TalkFormat::Json, |mut peer, _signals| async move {
+    let ran = run_in(dir, TalkFormat::Json, Pace::AsTaken, |mut peer, _signals| async move {
         start(&mut peer).await;
         assert!(begun.is_file());
         peer.hear(QUESTION_FRAMES).await;
@@ -392,6 +442,7 @@ async fn mistakes_are_found_before_anything_is_started() {
             input,
             output,
             format: TalkFormat::People { captions: false },
+            pace: Pace::AsTaken,
         };
         let client = async {
             let server =
