@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use app_server_protocol::SandboxModeName;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use config::Override;
+use headless::TalkFormat;
 
 use crate::models::ModelsArgs;
 
@@ -132,6 +133,15 @@ pub(crate) struct TalkArgs {
 
     #[command(flatten)]
     pub(crate) config: ConfigFlags,
+}
+
+impl TalkArgs {
+    pub(crate) fn format(&self) -> TalkFormat {
+        match self.json {
+            true => TalkFormat::Json,
+            false => TalkFormat::People { captions: self.captions },
+        }
+    }
 }
 
 /// Talks to a small sample repository, with nothing but the models of this machine

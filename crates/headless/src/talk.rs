@@ -128,6 +128,20 @@ pub async fn talk(
     report
 }
 
+/// Says of a talk that could not begin why, to programs that read events: their last one is
+/// always `end`. People are told by the caller.
+pub fn talk_cannot_begin(
+    format: TalkFormat,
+    message: &str,
+    exit: Exit,
+    console: &mut Console,
+) -> Result<(), HeadlessError> {
+    match format {
+        TalkFormat::People { captions: _ } => Ok(()),
+        TalkFormat::Json => Ok(jsonl::Jsonl::new(console).end_without_answer(message, exit)?),
+    }
+}
+
 struct Question {
     input: PathBuf,
     pace: Pace,

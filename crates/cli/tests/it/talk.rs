@@ -153,6 +153,28 @@ fn without_models_it_says_how_to_get_them() {
     lab.run(&["realtime-server"]).expect_failure(3, &["duet models fetch"]);
 }
 
+/// Whatever keeps it from beginning, a program that reads events is told, and told the end.
+#[test]
+fn a_talk_that_cannot_begin_ends_for_programs_too() {
+    let lab = Lab::new();
+    question(&lab);
+    let ends = |output: &str, args: &[&str], code: i32, status: &str, why: &str| {
+        let usual = ["talk", "-i", "question.wav", "--json", "-o", output];
+        let ran = lab.run(&[&usual, args].concat());
+        assert_eq!(ran.code, Some(code), "{}\n{}", ran.out, ran.err);
+        let events = events(ran.out.as_bytes());
+        let [error, end] = events.as_slice() else { panic!("not two events: {events:?}") };
+        assert_eq!(error["type"], "error");
+        assert!(error["message"].as_str().unwrap().contains(why), "{error}");
+        assert_eq!((&end["type"], &end["status"]), (&json!("end"), &json!(status)));
+    };
+    ends("a.wav", &[], 3, "nothing_done", "duet models fetch");
+    ends("a.wav", &["--cd", "/none"], 2, "failed", "/none");
+    ends("a.wav", &["-c", "model_provider=nobody"], 1, "failed", "nobody");
+    configure(&lab, "http://127.0.0.1:9/v1", "http://127.0.0.1:9/v1");
+    ends("question.wav", &[], 2, "failed", "over the question");
+}
+
 fn read(path: &Path) -> Vec<i16> {
     WavReader::open(path).unwrap().read_to_end().unwrap()
 }
