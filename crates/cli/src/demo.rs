@@ -72,7 +72,7 @@ pub(crate) async fn run(args: DemoArgs, services: Services) -> Result<Exit, Fail
         Ok::<TalkReport, Failure>(report)
     };
     let report = talk.await;
-    served.shutdown().await;
+    signals.or_leave(served.shutdown()).await;
     let report = report?;
     if report.exit != Exit::Done {
         return Ok(report.exit);

@@ -43,7 +43,7 @@ pub(crate) async fn run(args: RealtimeServerArgs, services: Services) -> Result<
         }
     };
     let signal = signals.received.recv().await;
-    server.shutdown().await;
+    signals.or_leave(server.shutdown()).await;
     drop(key_file);
     Ok(signal.map_or(Exit::Done, Exit::from))
 }

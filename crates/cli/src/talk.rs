@@ -20,7 +20,7 @@ pub(crate) async fn run(args: TalkArgs, services: Services) -> Result<Exit, Fail
         Ok(report.exit)
     };
     let exit = talk.await;
-    served.shutdown().await;
+    signals.or_leave(served.shutdown()).await;
     exit
 }
 

@@ -300,7 +300,12 @@ impl Talk {
             };
             match outcome {
                 Some(Outcome::Answered) => {
-                    let rollout = self.say_goodbye().await;
+                    let rollout = tokio::select! {
+                        biased;
+                        // The answer is complete: nobody has to stay for the goodbye.
+                        Some(_) = signals.recv() => None,
+                        rollout = self.say_goodbye() => rollout,
+                    };
                     let question_end = question_end.unwrap_or(now);
                     return Ok(End { question_end, signal: stopped, rollout });
                 }

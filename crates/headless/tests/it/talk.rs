@@ -415,6 +415,23 @@ async fn a_signal_stops_the_work_and_keeps_the_recording() {
     assert_eq!(ran.answer().iter().filter(|sample| **sample == 1000).count(), 2400);
 }
 
+/// Who wants to be gone does not stay for the goodbye.
+#[tokio::test(start_paused = true)]
+async fn a_second_signal_does_not_wait() {
+    let started = Instant::now();
+    let ran = run(TalkFormat::Json, |mut peer, signals| async move {
+        start(&mut peer).await;
+        peer.hear(QUESTION_FRAMES).await;
+        signals.send(Signal::Terminate).await.unwrap();
+        peer.expect("thread/realtime/stop", json!({})).await;
+        signals.send(Signal::Terminate).await.unwrap();
+        peer
+    })
+    .await;
+    assert_eq!(ran.report.unwrap().exit, Exit::Terminated);
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+}
+
 #[tokio::test(start_paused = true)]
 async fn mistakes_are_found_before_anything_is_started() {
     let dir = tempfile::tempdir().unwrap();
