@@ -292,8 +292,17 @@ impl Session {
                         self.on_link(news, now);
                     }
                 }
-                Input::AppendText { text } => self.on_text(text),
-                Input::MirrorText { text } => self.on_text(budget::fit(&text, MIRROR_TOKENS)),
+                Input::AppendText { text } => {
+                    if !text.is_empty() {
+                        self.send(RealtimeCommand::Text { text });
+                    }
+                }
+                Input::MirrorText { text } => {
+                    let text = budget::fit(&text, MIRROR_TOKENS);
+                    if !text.is_empty() {
+                        self.send(RealtimeCommand::Mirror { text });
+                    }
+                }
                 Input::Progress { handoff, text } => self.on_progress(handoff, &text),
                 Input::Answer { handoff, answer } => self.on_answer(handoff, answer, now),
                 Input::Played { item, upto } => self.playback.played(&item, upto),
@@ -568,12 +577,6 @@ impl Session {
 
     fn answer(&mut self, handoff: HandoffId, text: String, is_final: bool) {
         self.send(RealtimeCommand::HandoffOutput { handoff, text, is_final });
-    }
-
-    fn on_text(&mut self, text: String) {
-        if !text.is_empty() {
-            self.send(RealtimeCommand::Text { text });
-        }
     }
 
     fn on_fault(&mut self, fault: Fault, now: Time) {

@@ -2,7 +2,10 @@ use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use protocol::{RealtimeCommand, RealtimeVersion};
+use realtime_wire::client::Codec;
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::client::{Client, serve};
 use crate::script::Script;
@@ -151,6 +154,40 @@ async fn a_spoken_request_goes_to_the_agent_and_its_result_is_spoken() {
     client.expect_all(&OVER).await;
     client.expect_silence().await;
     assert_eq!(script.log(), ["transcribe about 3s in Some(\"en\")"]);
+}
+
+/// What our own client tells of running work, and of what was typed to the agent, would go round
+/// for ever if it were handed back to the agent.
+#[tokio::test]
+async fn what_our_client_tells_of_the_work_is_no_request() {
+    let script = Script::new().will_reply(&["Still at it."]).will_reply(&["Noted."]);
+    let server = serve(&script).await;
+    let mut client = Client::connect(&server).await;
+    configure(&mut client, json!({ "output_modalities": ["text"] })).await;
+    let codec = Codec::new(RealtimeVersion::V2);
+    for news in [
+        RealtimeCommand::Progress { handoff: "call_1".into(), text: "Two tests are left.".into() },
+        RealtimeCommand::Mirror { text: "Run only the fast ones.".into() },
+    ] {
+        for command in [news, RealtimeCommand::CreateResponse] {
+            client.send_raw(Message::text(codec.encode(&command).unwrap())).await;
+        }
+        client.expect_all(&["conversation.item.added", "conversation.item.done"]).await;
+        client.expect("response.created").await;
+        let said = [
+            "response.output_item.added",
+            "conversation.item.added",
+            "response.content_part.added",
+            "response.output_text.delta",
+            "response.output_text.done",
+            "response.content_part.done",
+            "conversation.item.done",
+            "response.output_item.done",
+        ];
+        client.expect_all(&said).await;
+        client.expect_all(&OVER).await;
+    }
+    assert_eq!(script.log(), ["reply with 1 tools", "reply with 1 tools"]);
 }
 
 #[tokio::test]

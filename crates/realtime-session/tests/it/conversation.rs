@@ -690,7 +690,10 @@ fn what_is_long_is_cut_in_the_middle() {
         realtime_session::Input::AppendText { text: long.clone() },
     ] {
         for output in session.handle(input, stdx::Time::ZERO) {
-            if let realtime_session::Output::Send(protocol::RealtimeCommand::Text { text }) = output
+            if let realtime_session::Output::Send(
+                protocol::RealtimeCommand::Text { text }
+                | protocol::RealtimeCommand::Mirror { text },
+            ) = output
             {
                 sent.push(text);
             }
