@@ -32,6 +32,9 @@ const GONE: Duration = Duration::from_secs(60);
 /// Sessions end after a day. The service ends them after an hour; nobody is waiting for ours.
 pub(crate) const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Bytes of a reason to close: 125 in a control frame, two for the code (RFC 6455, section 5.5).
+const LONGEST_REASON: usize = 123;
+
 /// What a session is made of.
 pub(crate) struct Setup<S> {
     pub(crate) services: Arc<S>,
@@ -44,11 +47,13 @@ pub(crate) struct Setup<S> {
 }
 
 /// Why a session ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum End {
     ClientLeft,
     ClientGone,
     SlowReader,
+    /// The listener failed, and the client does not commit by itself.
+    Deaf(String),
     TooOld,
     Stopping,
 }
@@ -113,7 +118,7 @@ impl<S: Services> Session<S> {
             Ok(never) => match never {},
             Err(end) => end,
         };
-        if let Some(reason) = goodbye(end) {
+        if let Some(reason) = goodbye(&end) {
             self.outbox.close(reason);
         }
         end
@@ -256,7 +261,10 @@ impl<S: Services> Session<S> {
                 Output::Cancel { epoch } => self.jobs.cancel(epoch),
             }
         }
-        Ok(())
+        match self.pipeline.lost() {
+            Some(why) => Err(End::Deaf(why.to_owned())),
+            None => Ok(()),
+        }
     }
 
     fn post(&mut self, event: &wire::ServerEvent) -> Result<(), End> {
@@ -278,13 +286,19 @@ async fn room(to_listener: Option<mpsc::Sender<Vec<i16>>>) -> Option<mpsc::Owned
 }
 
 /// What a client is told that does not know why it ends.
-fn goodbye(end: End) -> Option<CloseFrame> {
+fn goodbye(end: &End) -> Option<CloseFrame> {
     // RFC 6455, section 7.4.1.
     let (code, reason) = match end {
         End::ClientLeft | End::ClientGone => return None,
+        End::Deaf(why) => (1011, shortened(why)),
         End::SlowReader => (1008, "you read more slowly than you asked for events"),
         End::TooOld => (1000, "a session lasts a day: connect again"),
         End::Stopping => (1001, "the server stops"),
     };
     Some(CloseFrame { code, reason: reason.into() })
+}
+
+/// What fits into a close frame. The whole of it went before, as an `error` event.
+fn shortened(reason: &str) -> &str {
+    &reason[..reason.floor_char_boundary(LONGEST_REASON)]
 }

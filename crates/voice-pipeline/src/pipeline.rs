@@ -67,8 +67,8 @@ pub struct Pipeline {
     ear: Ear,
     /// Verdicts that wait while the end-of-turn model is asked.
     verdicts: VecDeque<f32>,
-    /// Nobody judges sound any more.
-    deaf: bool,
+    /// Nobody judges sound any more, and why.
+    deaf: Option<String>,
     /// The item that the speech which is going on will become.
     speech: Option<ItemId>,
     conversation: Conversation,
@@ -121,7 +121,7 @@ impl Pipeline {
             key: seed,
             settings,
             verdicts: VecDeque::new(),
-            deaf: false,
+            deaf: None,
             speech: None,
             conversation: Conversation::default(),
             writing_down: BTreeMap::new(),
@@ -144,9 +144,16 @@ impl Pipeline {
     /// client that is too far ahead.
     pub fn unjudged(&self) -> u64 {
         match self.deaf {
-            true => 0,
-            false => self.ear.received().saturating_sub(self.ear.judged()),
+            Some(_) => 0,
+            None => self.ear.received().saturating_sub(self.ear.judged()),
         }
+    }
+
+    /// Why the session cannot do what it was told: it was to find out when somebody speaks, and
+    /// nobody listens any more. The driver ends it; otherwise it would seem to work, and hear
+    /// nothing for ever.
+    pub fn lost(&self) -> Option<&str> {
+        self.deaf.as_deref().filter(|_| self.turn_detection().is_some())
     }
 
     /// Advances the session.

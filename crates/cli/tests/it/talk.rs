@@ -129,6 +129,28 @@ async fn a_voice_that_refuses_us_is_named() {
     talk.await.unwrap().expect_failure(1, &["the conversation failed", "401", "key"]);
 }
 
+/// Our own server ends so when the model host has died: it is not the recording's fault.
+#[tokio::test]
+async fn a_voice_that_breaks_off_says_why() {
+    let lab = Lab::new();
+    let service = RealtimeServer::start().await;
+    configure(&lab, "http://127.0.0.1:9/v1", &service.base_url());
+    question(&lab);
+    let args = ["talk", "-i", "question.wav", "-o", "answer.wav"];
+    let mut talk = lab.duet();
+    let talk = tokio::task::spawn_blocking(move || crate::lab::Ran::of(talk.args(args)));
+    let mut peer = service.accept().await;
+    peer.open_session().await;
+    peer.expect_sound(12_000).await;
+    let why = "the model host died; run it again";
+    let error = json!({ "type": "server_error", "code": "server_error", "message": why });
+    peer.send(json!({ "type": "error", "event_id": "event_1", "error": error })).await;
+    peer.give_up(1011, why).await;
+    let ran = talk.await.unwrap();
+    ran.expect_failure(1, &["the conversation failed", "1011", why]);
+    assert!(ran.err.contains(&format!("warning: {why}")), "{}", ran.err);
+}
+
 #[test]
 fn mistakes_are_named_before_anybody_is_called() {
     let lab = Lab::new();

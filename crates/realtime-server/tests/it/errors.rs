@@ -80,11 +80,34 @@ async fn garbage_does_no_harm() {
     client.expect_silence().await;
 }
 
+/// Who relies on us to hear when somebody speaks would talk to nobody for ever.
+#[tokio::test]
+async fn a_session_that_lost_its_ears_ends_with_the_reason() {
+    let why = "the ear's model is missing: run `duet models fetch`";
+    let server = serve(&Script::new().without_ears()).await;
+    let mut client = Client::connect(&server).await;
+    speak_for(&mut client, 40).await;
+    assert_eq!(client.expect("error").await["error"]["message"], why);
+    assert_eq!(client.goodbye().await, (1011, why.to_owned()));
+
+    // A frame that says goodbye is short; the sentence was whole before.
+    let long = format!("{why}, where {}", "ö".repeat(100));
+    let server = serve(&Script::new().without_ears_because(&long)).await;
+    let mut client = Client::connect(&server).await;
+    speak_for(&mut client, 40).await;
+    assert_eq!(client.expect("error").await["error"]["message"], long.as_str());
+    let (code, reason) = client.goodbye().await;
+    assert!(code == 1011 && long.starts_with(&reason) && why.len() < reason.len(), "{reason}");
+}
+
 /// Without ears the client is told, and can still commit by itself.
 #[tokio::test]
 async fn a_server_without_ears_says_so_once() {
     let server = serve(&Script::new().without_ears().will_hear("hello")).await;
     let mut client = Client::connect(&server).await;
+    let manual = json!({ "type": "realtime", "audio": { "input": { "turn_detection": null } } });
+    client.send(json!({ "type": "session.update", "session": manual })).await;
+    client.expect("session.updated").await;
     speak_for(&mut client, 500).await;
     let error = client.expect("error").await["error"].clone();
     assert_eq!(error["code"], "server_error");

@@ -20,7 +20,8 @@ struct Lines {
     /// What is recognised next; a failure, once there is no more.
     transcripts: VecDeque<String>,
     replies: VecDeque<Vec<ModelEvent>>,
-    deaf: bool,
+    /// Why nobody listens.
+    deaf: Option<String>,
     /// Speaking this breaks the worker.
     poison: Option<String>,
     /// What was spoken and asked, in order.
@@ -59,7 +60,11 @@ impl Script {
     }
 
     pub(crate) fn without_ears(self) -> Self {
-        self.lines.lock().unwrap().deaf = true;
+        self.without_ears_because("the ear's model is missing: run `duet models fetch`")
+    }
+
+    pub(crate) fn without_ears_because(self, why: &str) -> Self {
+        self.lines.lock().unwrap().deaf = Some(why.to_owned());
         self
     }
 
@@ -93,9 +98,9 @@ impl Services for Script {
     }
 
     async fn hear(&self) -> Result<Loudness, ServiceError> {
-        match self.lines.lock().unwrap().deaf {
-            true => Err(ServiceError::new("the ear's model is missing: run `duet models fetch`")),
-            false => Ok(Loudness { waiting: Vec::new() }),
+        match &self.lines.lock().unwrap().deaf {
+            Some(why) => Err(ServiceError::new(why.clone())),
+            None => Ok(Loudness { waiting: Vec::new() }),
         }
     }
 

@@ -32,7 +32,7 @@ impl Pipeline {
         let detector = settings.turn_detection.map(|it| it.detector);
         self.settings = settings;
         self.send(Event::Configured);
-        if !self.deaf {
+        if self.deaf.is_none() {
             self.ear.set_detector(detector);
         }
         if !self.ear.is_asking() {
