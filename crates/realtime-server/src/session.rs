@@ -1,5 +1,6 @@
 //! One connection, from its first event to its last.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use futures_util::stream::SplitStream;
 use realtime_wire::server as wire;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use voice_pipeline::{ClientEvent, Input, Output, Pipeline};
 
@@ -31,6 +32,10 @@ const GONE: Duration = Duration::from_secs(60);
 
 /// Sessions end after a day. The service ends them after an hour; nobody is waiting for ours.
 pub(crate) const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long a client may take to read what was left to say when its session ended. One that
+/// does not read at all must not keep its place.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Bytes of a reason to close: 125 in a control frame, two for the code (RFC 6455, section 5.5).
 const LONGEST_REASON: usize = 123;
@@ -60,10 +65,32 @@ enum End {
 
 /// Runs one session to its end.
 pub(crate) async fn run<S: Services>(socket: WebSocket, setup: Setup<S>, stop: CancellationToken) {
-    let (sink, stream) = socket.split();
+    let (sink, mut stream) = socket.split();
     let (outbox, delivery) = outbox();
-    let session = Session::new(setup, outbox).run(stream, stop);
-    let (end, ()) = tokio::join!(session, delivery.deliver(sink));
+    let mut delivery = pin!(delivery.deliver(sink));
+    let mut delivered = false;
+    let end = {
+        let mut session = pin!(Session::new(setup, outbox).run(&mut stream, stop));
+        tokio::select! {
+            end = &mut session => end,
+            () = &mut delivery => {
+                delivered = true;
+                // It sees by itself that the socket is gone.
+                session.await
+            }
+        }
+    };
+    let last_words = async {
+        if !delivered {
+            delivery.await;
+        }
+    };
+    // A socket that is closed with something unread is reset, which takes our last words back
+    // from a client that has not read them yet.
+    let rest = async { while let Some(Ok(_)) = stream.next().await {} };
+    if timeout(LAST_WORDS, async { tokio::join!(last_words, rest) }).await.is_err() {
+        tracing::debug!("a client did not say goodbye");
+    }
     tracing::info!(?end, "a realtime session ended");
 }
 
@@ -113,8 +140,8 @@ impl<S: Services> Session<S> {
         }
     }
 
-    async fn run(mut self, mut stream: SplitStream<WebSocket>, stop: CancellationToken) -> End {
-        let end = match self.drive(&mut stream, &stop).await {
+    async fn run(mut self, stream: &mut SplitStream<WebSocket>, stop: CancellationToken) -> End {
+        let end = match self.drive(stream, &stop).await {
             Ok(never) => match never {},
             Err(end) => end,
         };

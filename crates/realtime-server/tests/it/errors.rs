@@ -146,6 +146,24 @@ async fn a_client_that_does_not_read_is_disconnected() {
     assert_eq!(client.goodbye().await, goodbye);
 }
 
+/// Who does not even read that it is sent away is hung up on: its place is free again.
+#[tokio::test]
+async fn a_client_that_never_reads_is_hung_up_on() {
+    let server = serve(&Script::new()).await;
+    let mut client = Client::connect(&server).await;
+    let manual = json!({ "type": "realtime", "audio": { "input": { "turn_detection": null } } });
+    client.send(json!({ "type": "session.update", "session": manual })).await;
+    client.expect("session.updated").await;
+    let second = STANDARD.encode(vec![1; 48_000]);
+    for _ in 0..20 {
+        client.send(json!({ "type": "input_audio_buffer.append", "audio": second })).await;
+    }
+    client.send(json!({ "type": "input_audio_buffer.commit" })).await;
+    let committed = client.expect("input_audio_buffer.committed").await;
+    let retrieve = json!({ "type": "conversation.item.retrieve", "item_id": committed["item_id"] });
+    client.ask_until_it_breaks(&retrieve).await;
+}
+
 /// What breaks on our side ends one response, not the session and not the server.
 #[tokio::test]
 async fn a_broken_worker_fails_its_response_only() {
