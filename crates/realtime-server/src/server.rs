@@ -112,7 +112,8 @@ impl RealtimeServer {
             .with_state(Arc::new(door));
         let mut tasks = JoinSet::new();
         tasks.spawn(listen(listener, router, stop.clone()));
-        let house = House { options, services: Arc::new(services), phrases: Arc::default() };
+        let phrases = Arc::new(Phrases::new(options.speed as f32));
+        let house = House { options, services: Arc::new(services), phrases };
         tasks.spawn(house.host(arrivals, stop.clone()));
         Ok(Self { addr, stop, tasks })
     }

@@ -13,6 +13,8 @@ pub(crate) struct Script {
     lines: Arc<Mutex<Lines>>,
     /// While false, nobody is spoken to the end.
     voice: watch::Sender<bool>,
+    /// Everything that the voice was given, with its speed.
+    spoken: watch::Sender<Vec<(String, f32)>>,
 }
 
 #[derive(Debug, Default)]
@@ -30,7 +32,8 @@ struct Lines {
 
 impl Script {
     pub(crate) fn new() -> Self {
-        Self { lines: Arc::default(), voice: watch::Sender::new(true) }
+        let spoken = watch::Sender::new(Vec::new());
+        Self { lines: Arc::default(), voice: watch::Sender::new(true), spoken }
     }
 
     pub(crate) fn will_hear(self, words: &str) -> Self {
@@ -78,6 +81,12 @@ impl Script {
         self.voice.send_replace(false);
     }
 
+    /// What the voice was given, as soon as it is so much.
+    pub(crate) async fn spoken(&self, count: usize) -> Vec<(String, f32)> {
+        let mut spoken = self.spoken.subscribe();
+        spoken.wait_for(|it| count <= it.len()).await.unwrap().clone()
+    }
+
     /// What the models were asked, without what was rendered ahead.
     pub(crate) fn log(&self) -> Vec<String> {
         self.lines.lock().unwrap().log.clone()
@@ -117,7 +126,8 @@ impl Services for Script {
         Ok(Transcript { text, log_probability: -0.1, no_speech: 0.0 })
     }
 
-    fn speak(&self, text: String, _speed: f32) -> Monotone {
+    fn speak(&self, text: String, speed: f32) -> Monotone {
+        self.spoken.send_modify(|it| it.push((text.clone(), speed)));
         let poisoned = self.lines.lock().unwrap().poison.as_ref() == Some(&text);
         assert!(!poisoned, "the script breaks here");
         Monotone { text: Some(text), voice: self.voice.subscribe() }

@@ -3,11 +3,12 @@ use std::sync::LazyLock;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use protocol::{RealtimeCommand, RealtimeVersion};
+use realtime_server::{ApiKey, Options, RealtimeServer};
 use realtime_wire::client::Codec;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::client::{Client, serve};
+use crate::client::{Client, KEY, serve};
 use crate::script::Script;
 
 pub(crate) static AGENT: LazyLock<Value> = LazyLock::new(|| {
@@ -296,6 +297,28 @@ async fn without_an_agent_a_model_answers() {
         script.log(),
         ["transcribe about 1s in Some(\"en\")", "reply with 0 tools", "reply with 1 tools"]
     );
+}
+
+/// Whatever the configured speed: an acknowledgement must not wait for the voice.
+#[tokio::test]
+async fn acknowledgements_are_spoken_before_they_are_needed() {
+    let script = Script::new().will_hear("Run the tests.");
+    let mut options = Options::new("127.0.0.1:0".parse().unwrap(), ApiKey::new(KEY).unwrap());
+    options.speed = 1.25;
+    let server = RealtimeServer::bind(options, script.clone()).await.unwrap();
+    let mut client = Client::connect(&server).await;
+    configure(&mut client, json!({})).await;
+    // Four acknowledgements, and the question whether anybody is there.
+    let ahead = script.spoken(5).await;
+    assert!(ahead.iter().all(|(_, speed)| *speed == 1.25), "{ahead:?}");
+    speak_for(&mut client, 500).await;
+    be_silent_for(&mut client, 600).await;
+    client.expect_all(&HEARD).await;
+    client.expect("conversation.item.input_audio_transcription.completed").await;
+    client.expect("response.created").await;
+    let said = client.expect_all(&SAID).await;
+    assert!(!sound(&said).is_empty());
+    assert_eq!(script.spoken(5).await, ahead, "it was spoken again");
 }
 
 /// Half an hour of speech, made in no time: the voice waits for its reader, nothing is lost
