@@ -26,6 +26,10 @@ use crate::sound::Inlet;
 /// a recording fed as fast as it can be. A live microphone is never ahead.
 const AHEAD: u64 = 60 * audio_dsp::DUET_HZ as u64;
 
+/// Speech that may wait to be written down before a client is no longer read: what is kept of
+/// sound anyway. Only a recording of hours gets there.
+const UNWRITTEN: u64 = 10 * 60 * audio_dsp::DUET_HZ as u64;
+
 /// How often a silent client is asked whether it is there, and when it counts as gone.
 const PING: Duration = Duration::from_secs(20);
 const GONE: Duration = Duration::from_secs(60);
@@ -162,7 +166,7 @@ impl<S: Services> Session<S> {
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let oldest = Instant::now() + LONGEST;
         loop {
-            let reads = self.pipeline.unjudged() < AHEAD;
+            let reads = self.pipeline.unjudged() < AHEAD && self.pipeline.unwritten() < UNWRITTEN;
             let has_room = self.outbox.has_room();
             // In this order, so that a run repeats: what a client asks for does not wait
             // behind what models say.

@@ -340,6 +340,17 @@ pub enum Refusal {
     UnknownReference {
         item: ItemId,
     },
+    /// The client has put as much into the conversation as it may.
+    ConversationFull {
+        items: usize,
+        bytes: usize,
+    },
+    /// So many items of the client are being written down already.
+    TooManyDictations {
+        most: usize,
+    },
+    /// Nobody here can see.
+    NoImages,
     /// Less than the least that can be committed waits in the buffer.
     CommitEmpty {
         ms: u64,

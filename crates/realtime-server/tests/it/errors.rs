@@ -49,6 +49,18 @@ async fn what_cannot_be_taken_is_refused_in_words_that_clients_know() {
             "missing_required_parameter",
             json!("item"),
         ),
+        (
+            json!({
+                "type": "conversation.item.create",
+                "item": {
+                    "type": "message",
+                    "role": "user",
+                    "content": [{ "type": "input_image", "image_url": "data:image/png;base64,AA" }],
+                },
+            }),
+            "invalid_value",
+            json!("item.content"),
+        ),
         (json!({ "type": "sing" }), "invalid_value", json!("type")),
     ] {
         let mut event = event;
