@@ -85,7 +85,7 @@ enum Job {
 impl Driver {
     pub(crate) fn new(setup: Setup) -> Self {
         let Setup { services, store, thread, provider, originator, source, microphone } = setup;
-        let Thread { id, settings, commands: _, log, microphone: _ } = thread;
+        let Thread { id, settings, overrides: _, commands: _, log, microphone: _ } = thread;
         let meta = Meta {
             thread: id.clone(),
             at: Clock::date(),

@@ -39,7 +39,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use config::{Environment, Provider};
+use config::{Environment, Override, Provider};
 use model_client::ModelClient;
 use protocol::{ThreadId, ThreadSettings};
 use rollout::{Session, Store, Summary};
@@ -82,6 +82,9 @@ pub struct ThreadStart {
     pub settings: ThreadSettings,
     /// Who runs the agent's model; `settings` names it.
     pub provider: Provider,
+    /// What the client wants otherwise than the file, for what is read later: how its
+    /// conversations are held.
+    pub overrides: Vec<Override>,
     /// The program that asks, for the log: a client's name.
     pub originator: String,
     /// What kind of client it is: `exec`, `talk`, `appServer`.
@@ -124,7 +127,7 @@ impl Engine {
     ///
     /// Must be called on a tokio runtime.
     pub fn start_thread(&self, start: ThreadStart) -> Result<Thread, StartError> {
-        let ThreadStart { settings, provider, originator, source } = start;
+        let ThreadStart { settings, provider, overrides, originator, source } = start;
         if !settings.cwd.is_absolute() {
             return Err(StartError::RelativeDirectory(settings.cwd));
         }
@@ -137,6 +140,7 @@ impl Engine {
         let handle = Thread {
             id: id.clone(),
             settings: Arc::new(settings),
+            overrides: overrides.into(),
             commands,
             log: EventLog::new(id.clone()),
             microphone: heard,

@@ -72,6 +72,7 @@ impl Bench {
                 name: "Test".to_owned(),
                 kind: ProviderKind::Responses(endpoint(self.model.base_url())),
             },
+            overrides: Vec::new(),
             originator: "tests".to_owned(),
             source: "test".to_owned(),
         }
