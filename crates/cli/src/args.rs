@@ -163,7 +163,8 @@ pub(crate) struct DemoArgs {
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Clients connect a WebSocket to ws://ADDRESS/v1/realtime and show the key as a bearer token.
-Without --api-key a key is made, and the path of its file, which only you can read, is printed.
+Ears and voice are this machine's; replies are written by the configured model (`model`,
+`model_provider`), or handed to the tool that the client offers. Without --api-key a key is made, and the path of its file, which only you can read, is printed.
 
 Examples:
   duet realtime-server

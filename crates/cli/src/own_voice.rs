@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 /// Conversations reach it by a real WebSocket on loopback, as any client would.
 #[derive(Debug)]
 pub(crate) struct OwnVoice {
-    models: inference::Client,
+    models: LocalModels,
     /// One for each way to speak and to hear that a conversation asked for: nearly always one.
     /// Held while it starts: a second conversation waits for the same server.
     running: Mutex<Vec<Running>>,
@@ -25,7 +25,7 @@ struct Running {
 }
 
 impl OwnVoice {
-    pub(crate) fn new(models: inference::Client) -> Self {
+    pub(crate) fn new(models: LocalModels) -> Self {
         Self { models, running: Mutex::default() }
     }
 
@@ -46,8 +46,7 @@ impl OwnVoice {
             language: language.clone(),
             ..Options::new(listen, key.clone())
         };
-        let models = LocalModels::new(self.models.clone());
-        let server = RealtimeServer::bind(options, models).await;
+        let server = RealtimeServer::bind(options, self.models.clone()).await;
         let server = server.map_err(|error| format!("the local voice cannot start: {error}"))?;
         Ok(Running { voice: voice.clone(), server, key })
     }
@@ -79,7 +78,7 @@ mod tests {
 
     use super::*;
 
-    fn nobody() -> inference::Client {
+    fn nobody() -> LocalModels {
         let nowhere = PathBuf::from("/nowhere");
         let host = HostCommand { program: nowhere.clone(), args: Vec::new() };
         let files = ModelFiles { agent: nowhere.clone(), speech: nowhere.clone() };
@@ -90,7 +89,7 @@ mod tests {
             idle_exit: HostOptions::IDLE_EXIT,
             threads: None,
         };
-        inference::Client::new(host, options)
+        LocalModels::new(inference::Client::new(host, options))
     }
 
     /// A conversation is held as its thread wants it, whatever an earlier one wanted.

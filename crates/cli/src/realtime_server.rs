@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use config::VoiceService;
 use headless::Exit;
-use realtime_server::{ApiKey, Exposure, LocalModels, Options, RealtimeServer};
+use realtime_server::{ApiKey, Exposure, Options, RealtimeServer};
+use transport::{Network, Trust};
 
 use crate::args::RealtimeServerArgs;
 use crate::failure::Failure;
@@ -21,6 +22,8 @@ pub(crate) async fn run(args: RealtimeServerArgs, services: Services) -> Result<
         .map(|key| ApiKey::new(key).map_err(|error| Failure::usage(format!("--api-key: {error}"))))
         .transpose()?;
     services.require_local_voice()?;
+    // Replies where a client brings no agent of its own.
+    services.require_agent()?;
     let key = given.clone().unwrap_or_else(ApiKey::generate);
     let mut options = Options::new(listen, key.clone());
     if allow_other_machines {
@@ -31,8 +34,8 @@ pub(crate) async fn run(args: RealtimeServerArgs, services: Services) -> Result<
         options.language = voice.language.clone();
     }
     let mut signals = Signals::listen()?;
-    let models = LocalModels::new(services.local.clone());
-    let server = RealtimeServer::bind(options, models).await.map_err(Failure::other)?;
+    let voice = services.voice(services.models(Network::new(Trust::System)));
+    let server = RealtimeServer::bind(options, voice).await.map_err(Failure::other)?;
     println!("listening on {}", server.url());
     let key_file = match given {
         Some(_) => None,
