@@ -164,17 +164,19 @@ pub(crate) struct DemoArgs {
 #[command(after_help = "\
 Clients connect a WebSocket to ws://ADDRESS/v1/realtime and show the key as a bearer token.
 Ears and voice are this machine's; replies are written by the configured model (`model`,
-`model_provider`), or handed to the tool that the client offers. Without --api-key a key is made, and the path of its file, which only you can read, is printed.
+`model_provider`), or handed to the tool that the client offers. Without a key
+one is made, and the path of its file, which only you can read, is printed.
 
 Examples:
   duet realtime-server
-  duet realtime-server --listen 127.0.0.1:8800 --api-key \"$(openssl rand -hex 24)\"")]
+  DUET_REALTIME_API_KEY=$(openssl rand -hex 24) duet realtime-server --listen 127.0.0.1:8800")]
 pub(crate) struct RealtimeServerArgs {
     /// Address and port; port 0 takes any that is free
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:0")]
     pub(crate) listen: SocketAddr,
 
-    /// What clients must show; at least 16 characters
+    /// What clients must show, at least 16 characters. Everybody on this machine can read a
+    /// command line: better put it into $DUET_REALTIME_API_KEY
     #[arg(long, value_name = "KEY")]
     pub(crate) api_key: Option<String>,
 

@@ -15,11 +15,20 @@ use crate::failure::Failure;
 use crate::services::Services;
 use crate::signals::Signals;
 
+/// Where the key may be: unlike a command line, other users cannot read it.
+const API_KEY: &str = "DUET_REALTIME_API_KEY";
+
 /// Serves until a signal comes.
 pub(crate) async fn run(args: RealtimeServerArgs, services: Services) -> Result<Exit, Failure> {
     let RealtimeServerArgs { listen, api_key, allow_other_machines, config: _ } = args;
-    let given = api_key
-        .map(|key| ApiKey::new(key).map_err(|error| Failure::usage(format!("--api-key: {error}"))))
+    let given = match api_key {
+        Some(key) => Some(("--api-key", key)),
+        None => services.environment.get(API_KEY).map(|key| (API_KEY, key.to_owned())),
+    };
+    let given = given
+        .map(|(from, key)| {
+            ApiKey::new(key).map_err(|error| Failure::usage(format!("{from}: {error}")))
+        })
         .transpose()?;
     services.require_local_voice()?;
     // Replies where a client brings no agent of its own.
@@ -72,7 +81,7 @@ impl KeyFile {
         match write() {
             Ok(()) => Ok(Self(path)),
             Err(error) => Err(Failure::other(format!(
-                "cannot write the key to {}: {error}; give one with --api-key",
+                "cannot write the key to {}: {error}; give one in {API_KEY}",
                 path.display()
             ))),
         }

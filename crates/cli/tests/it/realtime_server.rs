@@ -9,7 +9,7 @@ use transport::{
     WebSocketWriter,
 };
 
-use crate::lab::Lab;
+use crate::lab::{Lab, Ran};
 
 const KEY: &str = "a-key-for-the-tests";
 
@@ -89,6 +89,27 @@ async fn replies_are_written_by_the_configured_provider() {
     let requests = model.requests();
     assert_eq!(requests[0].messages("user"), ["How is the weather?"]);
     model.finish();
+}
+
+/// A key in the environment is not seen in the list of processes, and is as good.
+#[tokio::test]
+async fn the_key_comes_from_the_environment() {
+    let lab = Lab::new();
+    lab.hollow_voice();
+    lab.provider("http://127.0.0.1:9/v1");
+    let server = Server::start(&lab);
+    assert!(server.connect(KEY).await.is_ok());
+    let refused = server.connect("another-key-entirely").await.err().unwrap();
+    assert!(matches!(&refused, WebSocketError::Refused(it) if it.status == 401), "{refused}");
+}
+
+#[test]
+fn a_bad_key_is_named_by_where_it_came_from() {
+    let lab = Lab::new();
+    let mut server = lab.duet();
+    server.arg("realtime-server").env("DUET_REALTIME_API_KEY", "short");
+    Ran::of(&mut server).expect_failure(2, &["DUET_REALTIME_API_KEY", "16"]);
+    lab.run(&["realtime-server", "--api-key", "short"]).expect_failure(2, &["--api-key", "16"]);
 }
 
 #[test]
