@@ -146,13 +146,15 @@ impl<'a> Session<'a> {
         let cwd = self.server.cwd.join(params.cwd.as_deref().unwrap_or_default());
         // Without `.` and trailing slashes, which would be a different workspace to a reader.
         let cwd: PathBuf = cwd.components().collect();
-        let config = self.server.config(overrides(params)?)?;
+        let overrides = overrides(params)?;
+        let config = self.server.config(overrides.clone())?;
         let mut settings = config.thread_settings(cwd);
         settings.ephemeral = ephemeral;
         let start = ThreadStart {
             settings,
             provider: config.agent.provider.clone(),
             secrets: config.secret_variables(),
+            overrides,
             originator: self.originator.clone(),
             source: self.source.to_owned(),
         };
@@ -289,7 +291,8 @@ impl<'a> Session<'a> {
             version,
             model,
         } = params;
-        let realtime = self.server.config(Vec::new())?.realtime;
+        let overrides = self.thread(&thread_id)?.overrides().to_vec();
+        let realtime = self.server.config(overrides)?.realtime;
         let thread = self.thread(&thread_id)?;
         if !realtime.enabled {
             return Err(ErrorObject::invalid_request(format!(

@@ -19,6 +19,6 @@ pub(crate) async fn run(services: Services) -> Result<Exit, Failure> {
         Some(signal) = signals.received.recv() => Ok(signal.into()),
         ended = serve => ended.map(|()| Exit::Done).map_err(Failure::other),
     };
-    served.shutdown().await;
+    signals.or_leave(served.shutdown()).await;
     exit
 }

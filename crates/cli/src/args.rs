@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use app_server_protocol::SandboxModeName;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use config::Override;
+use headless::TalkFormat;
 
 use crate::models::ModelsArgs;
 
@@ -101,10 +102,11 @@ pub(crate) struct ExecArgs {
 /// Answers a spoken question from a WAV file with a spoken answer in another
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-The question is played to the voice as a microphone would deliver it; the voice hands work to
-the agent, which works in the directory as with `duet exec`; the answer is spoken. The answer's
-WAV is what you would have heard from the end of the question on, silences kept. Its text goes
-to standard output, steps and latency to standard error.
+The question is played to the voice: to the one of this machine as fast as it listens, to a
+service as a microphone would deliver it. The voice hands work to the agent, which works in the
+directory as with `duet exec`; the answer is spoken. The answer's WAV is what you would have
+heard from the end of the question on, silences kept. Its text goes to standard output, steps
+and latency to standard error.
 
 Examples:
   duet talk --input question.wav --output answer.wav --captions
@@ -133,6 +135,15 @@ pub(crate) struct TalkArgs {
     pub(crate) config: ConfigFlags,
 }
 
+impl TalkArgs {
+    pub(crate) fn format(&self) -> TalkFormat {
+        match self.json {
+            true => TalkFormat::Json,
+            false => TalkFormat::People { captions: self.captions },
+        }
+    }
+}
+
 /// Talks to a small sample repository, with nothing but the models of this machine
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
@@ -152,17 +163,20 @@ pub(crate) struct DemoArgs {
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Clients connect a WebSocket to ws://ADDRESS/v1/realtime and show the key as a bearer token.
-Without --api-key a key is made, and the path of its file, which only you can read, is printed.
+Ears and voice are this machine's; replies are written by the configured model (`model`,
+`model_provider`), or handed to the tool that the client offers. Without a key
+one is made, and the path of its file, which only you can read, is printed.
 
 Examples:
   duet realtime-server
-  duet realtime-server --listen 127.0.0.1:8800 --api-key \"$(openssl rand -hex 24)\"")]
+  DUET_REALTIME_API_KEY=$(openssl rand -hex 24) duet realtime-server --listen 127.0.0.1:8800")]
 pub(crate) struct RealtimeServerArgs {
     /// Address and port; port 0 takes any that is free
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:0")]
     pub(crate) listen: SocketAddr,
 
-    /// What clients must show; at least 16 characters
+    /// What clients must show, at least 16 characters. Everybody on this machine can read a
+    /// command line: better put it into $DUET_REALTIME_API_KEY
     #[arg(long, value_name = "KEY")]
     pub(crate) api_key: Option<String>,
 

@@ -59,6 +59,7 @@ pub(crate) async fn run(args: DemoArgs, services: Services) -> Result<Exit, Fail
     fs::write(&input, REQUEST)
         .map_err(|error| Failure::other(format!("cannot write {}: {error}", input.display())))?;
 
+    let pace = services.pace();
     let (store, ears) = (Store::new(services.home.path()), services.local.clone());
     let mut served = services.serve();
     let connection = served.connect("demo");
@@ -70,13 +71,17 @@ pub(crate) async fn run(args: DemoArgs, services: Services) -> Result<Exit, Fail
             input,
             output: output.clone(),
             format: TalkFormat::People { captions: true },
+            pace,
         };
         let report = headless::talk(server, args, &mut console(), &mut signals.received).await?;
         Ok::<TalkReport, Failure>(report)
     };
     let report = talk.await;
-    served.shutdown().await;
+    signals.or_leave(served.shutdown()).await;
     let report = report?;
+    if let Some(verdict) = without_answer(report.exit) {
+        println!("{verdict}");
+    }
     if report.exit != Exit::Done {
         return Ok(report.exit);
     }
@@ -88,6 +93,22 @@ pub(crate) async fn run(args: DemoArgs, services: Services) -> Result<Exit, Fail
     };
     println!("{}", verdict.sentence());
     Ok(if verdict.is_good() { Exit::Done } else { Exit::Failed })
+}
+
+/// The verdict where there is nothing to judge. None where there is, or where somebody did not
+/// want one.
+fn without_answer(exit: Exit) -> Option<&'static str> {
+    match exit {
+        Exit::Failed => Some(
+            "demo FAILED: the agent's turn failed, for the reason above; run `duet models fetch` \
+             to check the models, and try again",
+        ),
+        Exit::NothingDone => Some(
+            "demo FAILED: everything the agent wanted to do was refused, for the reason above; \
+             without a sandbox nothing is run",
+        ),
+        Exit::Done | Exit::Misused | Exit::Interrupted | Exit::Terminated => None,
+    }
 }
 
 struct Verdict {
@@ -154,4 +175,19 @@ fn for_ears(pcm: &[i16]) -> Result<Vec<i16>, Failure> {
     resampler.push(&f32_from_pcm16(pcm), &mut samples);
     resampler.finish(&mut samples);
     Ok(f32_to_pcm16(&samples))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_demo_that_fails_says_so() {
+        for exit in [Exit::Failed, Exit::NothingDone] {
+            assert!(without_answer(exit).unwrap().starts_with("demo FAILED: "), "{exit:?}");
+        }
+        for exit in [Exit::Done, Exit::Interrupted, Exit::Terminated] {
+            assert_eq!(without_answer(exit), None, "{exit:?}");
+        }
+    }
 }

@@ -17,7 +17,7 @@ pub(crate) async fn run(args: ExecArgs, services: Services) -> Result<Exit, Fail
     let thread = thread_args(thread, &services.cwd)?;
     let prompt = read_prompt(prompt)?;
     services.require_agent()?;
-    let signals = Signals::listen()?;
+    let mut signals = Signals::listen()?;
     let mut served = services.serve();
     let connection = served.connect("exec");
     let exec = async {
@@ -30,10 +30,10 @@ pub(crate) async fn run(args: ExecArgs, services: Services) -> Result<Exit, Fail
             answer_file,
             version: VERSION.to_owned(),
         };
-        headless::exec(server, args, console(), signals.received).await
+        headless::exec(server, args, console(), &mut signals.received).await
     };
     let exit = exec.await;
-    served.shutdown().await;
+    signals.or_leave(served.shutdown()).await;
     Ok(exit?)
 }
 

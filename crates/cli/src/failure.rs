@@ -23,12 +23,12 @@ impl Failure {
         Self::Other(error.to_string())
     }
 
-    pub(crate) fn code(&self) -> u8 {
+    pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) => 2,
-            Self::Impossible(_) => Exit::NothingDone.code(),
-            Self::Headless(error) => error.exit().code(),
-            Self::Other(_) => Exit::Failed.code(),
+            Self::Usage(_) => Exit::Misused,
+            Self::Impossible(_) => Exit::NothingDone,
+            Self::Headless(error) => error.exit(),
+            Self::Other(_) => Exit::Failed,
         }
     }
 }

@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(failure) => {
             eprintln!("duet: {failure}");
-            ExitCode::from(failure.code())
+            ExitCode::from(failure.exit().code())
         }
     }
 }
@@ -50,7 +50,8 @@ fn run(face: Face) -> Result<Exit, Failure> {
         }
         Face::Models(args) => on_runtime(models::run(args)),
         Face::Talk(args) => {
-            let services = Services::new(args.config.overrides.clone())?;
+            let services = Services::new(args.config.overrides.clone());
+            let services = talk::or_say_why(args.format(), services)?;
             on_runtime(talk::run(args, services))
         }
         Face::Demo(args) => {

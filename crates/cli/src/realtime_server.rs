@@ -7,20 +7,32 @@ use std::path::{Path, PathBuf};
 
 use config::VoiceService;
 use headless::Exit;
-use realtime_server::{ApiKey, Exposure, LocalModels, Options, RealtimeServer};
+use realtime_server::{ApiKey, Exposure, Options, RealtimeServer};
+use transport::{Network, Trust};
 
 use crate::args::RealtimeServerArgs;
 use crate::failure::Failure;
 use crate::services::Services;
 use crate::signals::Signals;
 
+/// Where the key may be: unlike a command line, other users cannot read it.
+const API_KEY: &str = "DUET_REALTIME_API_KEY";
+
 /// Serves until a signal comes.
 pub(crate) async fn run(args: RealtimeServerArgs, services: Services) -> Result<Exit, Failure> {
     let RealtimeServerArgs { listen, api_key, allow_other_machines, config: _ } = args;
-    let given = api_key
-        .map(|key| ApiKey::new(key).map_err(|error| Failure::usage(format!("--api-key: {error}"))))
+    let given = match api_key {
+        Some(key) => Some(("--api-key", key)),
+        None => services.environment.get(API_KEY).map(|key| (API_KEY, key.to_owned())),
+    };
+    let given = given
+        .map(|(from, key)| {
+            ApiKey::new(key).map_err(|error| Failure::usage(format!("{from}: {error}")))
+        })
         .transpose()?;
     services.require_local_voice()?;
+    // Replies where a client brings no agent of its own.
+    services.require_agent()?;
     let key = given.clone().unwrap_or_else(ApiKey::generate);
     let mut options = Options::new(listen, key.clone());
     if allow_other_machines {
@@ -31,8 +43,8 @@ pub(crate) async fn run(args: RealtimeServerArgs, services: Services) -> Result<
         options.language = voice.language.clone();
     }
     let mut signals = Signals::listen()?;
-    let models = LocalModels::new(services.local.clone());
-    let server = RealtimeServer::bind(options, models).await.map_err(Failure::other)?;
+    let voice = services.voice(services.models(Network::new(Trust::System)));
+    let server = RealtimeServer::bind(options, voice).await.map_err(Failure::other)?;
     println!("listening on {}", server.url());
     let key_file = match given {
         Some(_) => None,
@@ -43,7 +55,7 @@ pub(crate) async fn run(args: RealtimeServerArgs, services: Services) -> Result<
         }
     };
     let signal = signals.received.recv().await;
-    server.shutdown().await;
+    signals.or_leave(server.shutdown()).await;
     drop(key_file);
     Ok(signal.map_or(Exit::Done, Exit::from))
 }
@@ -69,7 +81,7 @@ impl KeyFile {
         match write() {
             Ok(()) => Ok(Self(path)),
             Err(error) => Err(Failure::other(format!(
-                "cannot write the key to {}: {error}; give one with --api-key",
+                "cannot write the key to {}: {error}; give one in {API_KEY}",
                 path.display()
             ))),
         }

@@ -7,9 +7,11 @@ use app_server::AppServer;
 use app_server_client::{Client, Events, connect};
 use config::{Config, Environment, Home, Override, ProviderKind, VoiceService};
 use engine::Engine;
+use headless::Pace;
 use inference::{HostOptions, ModelFiles};
 use model_client::ModelClient;
 use models::{File, Manifest, Shelf};
+use realtime_server::LocalModels;
 use sandboxing::Spawner;
 use tokio::io::{duplex, split};
 use tokio::task::JoinSet;
@@ -78,17 +80,38 @@ impl Services {
         self.require(self.manifest.set("default").filter(|file| file.id != AGENT))
     }
 
+    /// How fast the configured voice takes a recording.
+    pub(crate) fn pace(&self) -> Pace {
+        match self.config.realtime.service {
+            VoiceService::Local(_) => Pace::AsTaken,
+            VoiceService::Remote(_) => Pace::Live,
+        }
+    }
+
+    /// The agent's model, whoever runs it.
+    pub(crate) fn models(&self, network: Network) -> ModelClient {
+        let reasoning = self.config.agent.reasoning;
+        ModelClient::new(network, self.environment.clone(), reasoning, self.local.clone())
+    }
+
+    /// The ears and the voice of this machine. Where a conversation has no agent to hand work
+    /// to, whoever is configured as the agent's model writes the replies.
+    pub(crate) fn voice(&self, models: ModelClient) -> LocalModels {
+        let agent = &self.config.agent;
+        let (provider, model) = (agent.provider.clone(), agent.model.clone());
+        LocalModels::new(self.local.clone()).with_replies_by(models, provider, model)
+    }
+
     fn require<'a>(&self, files: impl IntoIterator<Item = &'a File>) -> Result<(), Failure> {
         self.shelf.require(files).map_err(|missing| Failure::Impossible(missing.to_string()))
     }
 
     /// Puts the engine together and serves it. Needs a runtime.
     pub(crate) fn serve(self) -> Served {
-        let Self { home, environment, overrides, config, cwd, local, spawner, .. } = self;
         let network = Network::new(Trust::System);
-        let reasoning = config.agent.reasoning;
-        let voice = Arc::new(OwnVoice::new(local.clone()));
-        let models = ModelClient::new(network.clone(), environment.clone(), reasoning, local);
+        let models = self.models(network.clone());
+        let voice = Arc::new(OwnVoice::new(self.voice(models.clone())));
+        let Self { home, environment, overrides, cwd, spawner, .. } = self;
         let engine = Arc::new(Engine::new(engine::Services {
             home: home.path().to_owned(),
             version: VERSION.to_owned(),

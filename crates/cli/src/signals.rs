@@ -37,4 +37,30 @@ impl Signals {
         });
         Ok(Self { received, _listener: listener })
     }
+
+    /// Tidies up, unless one more signal comes: whoever sends it wants to be gone.
+    pub(crate) async fn or_leave(&mut self, tidying: impl Future<Output = ()>) {
+        tokio::select! {
+            biased;
+            Some(_) = self.received.recv() => {}
+            () = tidying => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_more_signal_does_not_wait() {
+        let (sender, received) = mpsc::channel(WAITING);
+        let mut signals = Signals { received, _listener: JoinSet::new() };
+        sender.send(Signal::Interrupt).await.unwrap();
+        signals.or_leave(std::future::pending()).await;
+        // Without one, everything is tidied up, whoever may still send some.
+        let mut tidy = false;
+        signals.or_leave(async { tidy = true }).await;
+        assert!(tidy);
+    }
 }

@@ -1,6 +1,6 @@
 //! `duet talk`.
 
-use headless::{Exit, Server, TalkFormat, talk_capabilities};
+use headless::{Exit, Server, TalkFormat, talk_cannot_begin, talk_capabilities};
 
 use crate::args::TalkArgs;
 use crate::exec::{console, thread_args};
@@ -9,20 +9,37 @@ use crate::services::{Services, VERSION};
 use crate::signals::Signals;
 
 pub(crate) async fn run(args: TalkArgs, services: Services) -> Result<Exit, Failure> {
-    let TalkArgs { input, output, captions, json, thread, config: _ } = args;
-    let thread = thread_args(thread, &services.cwd)?;
-    services.require_voice()?;
-    services.require_agent()?;
-    let format = if json { TalkFormat::Json } else { TalkFormat::People { captions } };
-    let args = headless::TalkArgs { thread, input, output, format };
-    let mut signals = Signals::listen()?;
+    let format = args.format();
+    let (args, mut signals) = or_say_why(format, prepare(args, &services))?;
     let mut served = services.serve();
     let connection = served.connect("talk");
     let talk = async {
-        let server = Server::greet(connection, "duet-talk", VERSION, talk_capabilities()).await?;
-        headless::talk(server, args, &mut console(), &mut signals.received).await
+        let server = Server::greet(connection, "duet-talk", VERSION, talk_capabilities()).await;
+        let server = or_say_why(format, server.map_err(Failure::from))?;
+        let report = headless::talk(server, args, &mut console(), &mut signals.received).await?;
+        Ok(report.exit)
     };
-    let report = talk.await;
-    served.shutdown().await;
-    Ok(report?.exit)
+    let exit = talk.await;
+    signals.or_leave(served.shutdown()).await;
+    exit
+}
+
+/// Everything that can be wrong before anybody is called.
+fn prepare(args: TalkArgs, services: &Services) -> Result<(headless::TalkArgs, Signals), Failure> {
+    let format = args.format();
+    let TalkArgs { input, output, captions: _, json: _, thread, config: _ } = args;
+    let thread = thread_args(thread, &services.cwd)?;
+    services.require_voice()?;
+    services.require_agent()?;
+    let signals = Signals::listen()?;
+    let args = headless::TalkArgs { thread, input, output, format, pace: services.pace() };
+    Ok((args, signals))
+}
+
+/// What keeps a talk from its beginning is told to programs too, as its end.
+pub(crate) fn or_say_why<T>(format: TalkFormat, result: Result<T, Failure>) -> Result<T, Failure> {
+    if let Err(failure) = &result {
+        talk_cannot_begin(format, &failure.to_string(), failure.exit(), &mut console())?;
+    }
+    result
 }

@@ -116,7 +116,7 @@ impl Driver {
     pub(crate) fn new(setup: Setup) -> Self {
         let Setup { services, store, thread, provider, secrets, originator, source, microphone } =
             setup;
-        let Thread { id, settings, commands: _, log, microphone: _ } = thread;
+        let Thread { id, settings, overrides: _, commands: _, log, microphone: _ } = thread;
         let meta = Meta {
             thread: id.clone(),
             at: Clock::date(),

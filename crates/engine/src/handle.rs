@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent_turn::UserInput;
+use config::Override;
 use protocol::{ItemId, ThreadId, ThreadSettings, TurnId};
 use realtime_client::Outbox;
 use thread::Refusal;
@@ -21,6 +22,7 @@ pub(crate) const COMMANDS: usize = 64;
 pub struct Thread {
     pub(crate) id: ThreadId,
     pub(crate) settings: Arc<ThreadSettings>,
+    pub(crate) overrides: Arc<[Override]>,
     pub(crate) commands: mpsc::Sender<Command>,
     pub(crate) log: Arc<EventLog>,
     /// The microphone's way past the thread's decisions: the link of the conversation that
@@ -87,6 +89,11 @@ impl Thread {
 
     pub fn settings(&self) -> &ThreadSettings {
         &self.settings
+    }
+
+    /// What it was started with otherwise than the file says.
+    pub fn overrides(&self) -> &[Override] {
+        &self.overrides
     }
 
     /// Words for the agent: they start a turn, or join the one that runs. Returns the turn

@@ -40,7 +40,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use config::{Environment, Provider};
+use config::{Environment, Override, Provider};
 use model_client::ModelClient;
 use protocol::{ThreadId, ThreadSettings};
 use rollout::{Session, Store, Summary};
@@ -85,6 +85,9 @@ pub struct ThreadStart {
     pub provider: Provider,
     /// Variables that hold keys, of any provider: the thread's commands do not get them.
     pub secrets: BTreeSet<String>,
+    /// What the client wants otherwise than the file, for what is read later: how its
+    /// conversations are held.
+    pub overrides: Vec<Override>,
     /// The program that asks, for the log: a client's name.
     pub originator: String,
     /// What kind of client it is: `exec`, `talk`, `appServer`.
@@ -127,7 +130,7 @@ impl Engine {
     ///
     /// Must be called on a tokio runtime.
     pub fn start_thread(&self, start: ThreadStart) -> Result<Thread, StartError> {
-        let ThreadStart { settings, provider, secrets, originator, source } = start;
+        let ThreadStart { settings, provider, secrets, overrides, originator, source } = start;
         if !settings.cwd.is_absolute() {
             return Err(StartError::RelativeDirectory(settings.cwd));
         }
@@ -140,6 +143,7 @@ impl Engine {
         let handle = Thread {
             id: id.clone(),
             settings: Arc::new(settings),
+            overrides: overrides.into(),
             commands,
             log: EventLog::new(id.clone()),
             microphone: heard,

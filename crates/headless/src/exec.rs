@@ -48,13 +48,13 @@ pub async fn exec(
     mut server: Server,
     args: ExecArgs,
     console: Console,
-    mut signals: mpsc::Receiver<Signal>,
+    signals: &mut mpsc::Receiver<Signal>,
 ) -> Result<Exit, HeadlessError> {
     let mut view: Box<dyn View> = match args.format {
         Format::People => Box::new(people::People::new(console, args.version.clone())),
         Format::Json => Box::new(jsonl::Jsonl::new(console)),
     };
-    let exit = run_turn(&mut server, args, &mut *view, &mut signals).await;
+    let exit = run_turn(&mut server, args, &mut *view, signals).await;
     if let Err(error) = &exit {
         view.failed(error)?;
     }

@@ -1,5 +1,6 @@
 //! How a command ends.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -11,6 +12,8 @@ use audio_io::{TimelineError, WavError};
 pub enum Exit {
     Done,
     Failed,
+    /// It was asked for something that cannot be.
+    Misused,
     /// Every act was refused, or what it takes is missing: trying again will not help.
     NothingDone,
     Interrupted,
@@ -22,6 +25,7 @@ impl Exit {
         match self {
             Self::Done => 0,
             Self::Failed => 1,
+            Self::Misused => 2,
             Self::NothingDone => 3,
             // What a shell reports for a process that a signal ended.
             Self::Interrupted => 130,
@@ -63,12 +67,27 @@ pub enum HeadlessError {
     #[error(transparent)]
     Recording(#[from] TimelineError),
     #[error(
+        "the answer would be written over the question, {}: name another file for it with --output",
+        path.display()
+    )]
+    SameFile { path: PathBuf },
+    #[error(
         "no speech was heard in {}: listen to it, and record it louder or closer",
         path.display()
     )]
     NothingHeard { path: PathBuf },
-    #[error("the question was heard, but no spoken answer came")]
-    Unanswered,
+    #[error(
+        "no words were understood in {}{cause}; listen to it, record it louder or closer, and \
+         check that it is spoken in the configured language (`realtime.local.language`)",
+        path.display()
+    )]
+    NotUnderstood { path: PathBuf, cause: Cause },
+    #[error(
+        "{} was heard, but no spoken answer came{cause}; run the command again, with --captions \
+         to see what was understood",
+        path.display()
+    )]
+    Unanswered { path: PathBuf, cause: Cause },
     /// Before anything was worth keeping, or twice.
     #[error("stopped")]
     Stopped(Signal),
@@ -81,18 +100,33 @@ pub enum HeadlessError {
     AnswerFile { path: PathBuf, source: io::Error },
 }
 
+/// What went wrong before, where that is known: `: the sentence`, or nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cause(pub(crate) Option<String>);
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(cause) => write!(f, ": {cause}"),
+            None => Ok(()),
+        }
+    }
+}
+
 impl HeadlessError {
     pub const fn exit(&self) -> Exit {
         match self {
             Self::Stopped(Signal::Interrupt) => Exit::Interrupted,
             Self::Stopped(Signal::Terminate) => Exit::Terminated,
+            Self::SameFile { .. } => Exit::Misused,
             Self::Refused { .. }
             | Self::Call(_)
             | Self::ServerGone
             | Self::Question(_)
             | Self::Recording(_)
             | Self::NothingHeard { .. }
-            | Self::Unanswered
+            | Self::NotUnderstood { .. }
+            | Self::Unanswered { .. }
             | Self::Conversation { .. }
             | Self::Output(_)
             | Self::AnswerFile { .. } => Exit::Failed,

@@ -17,8 +17,9 @@ mod talk;
 pub use crate::console::Console;
 pub use crate::demo::{Sample, SampleError, TestRun, names_in, test_run, utterances};
 pub use crate::exec::{ExecArgs, Format, exec};
-pub use crate::exit::{Exit, HeadlessError, Signal};
+pub use crate::exit::{Cause, Exit, HeadlessError, Signal};
 pub use crate::session::{Server, ThreadArgs};
 pub use crate::talk::{
-    Latency, TalkArgs, TalkFormat, TalkReport, capabilities as talk_capabilities, talk,
+    Latency, Pace, TalkArgs, TalkFormat, TalkReport, capabilities as talk_capabilities, talk,
+    talk_cannot_begin,
 };

@@ -10,14 +10,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use app_server_client::Client;
+use app_server_client::{CallError, Client};
 use app_server_protocol::{
     AudioChunk, Capabilities, OutputModality, RealtimeAppendAudioParams, RealtimeStartParams,
     RealtimeStopParams, RealtimeTransport, STAGES_EXTENSION, ServerNotification, SpeakerName,
     StageName, ThreadItem, ThreadReadParams, ThreadStartResult, TurnInterruptParams, TurnState,
-    methods,
+    code, methods,
 };
-use audio_dsp::DUET_HZ;
+use audio_dsp::{DUET_HZ, Levels};
 use audio_io::{WavError, WavReader};
 use serde_json::Value;
 use stdx::Time;
@@ -27,18 +27,22 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::console::Console;
 use crate::deeds::Deeds;
-use crate::exit::{Exit, HeadlessError, Signal};
+use crate::exit::{Cause, Exit, HeadlessError, Signal};
 use crate::session::{Server, ThreadArgs};
 
 use self::exchange::{Exchange, Outcome, Sign};
 pub use self::latency::Latency;
-use self::recording::Recording;
+use self::recording::{Recording, would_destroy};
 
 /// What a microphone delivers at a time.
 const FRAME: Duration = Duration::from_millis(20);
 
 /// Samples of [`FRAME`].
 const FRAME_SAMPLES: usize = DUET_HZ as usize / 50;
+
+/// A recording that is nowhere louder than this is no recording of anybody: a microphone that
+/// was muted, or the wrong one. The noise of a quiet room is louder.
+const SILENCE_DBFS: f32 = -66.0;
 
 /// How long the conversation may take to say goodbye. The answer is safe by then.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -54,6 +58,17 @@ pub struct TalkArgs {
     /// Where the answer goes.
     pub output: PathBuf,
     pub format: TalkFormat,
+    pub pace: Pace,
+}
+
+/// How fast the question is played. The silence behind it is always as long as it lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// As fast as it is taken: for a voice whose clock is the sound that it has received.
+    AsTaken,
+    /// As a microphone would: for services that are made for live sound, which answer an
+    /// utterance before they hear the next one.
+    Live,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,12 +114,13 @@ pub async fn talk(
     console: &mut Console,
     signals: &mut mpsc::Receiver<Signal>,
 ) -> Result<TalkReport, HeadlessError> {
-    let TalkArgs { thread, input, output, format } = args;
+    let TalkArgs { thread, input, output, format, pace } = args;
     let mut view: Box<dyn View + '_> = match format {
         TalkFormat::People { captions } => Box::new(people::People::new(console, captions)),
         TalkFormat::Json => Box::new(jsonl::Jsonl::new(console)),
     };
-    let report = converse(server, thread, input, &output, &mut *view, signals).await;
+    let question = Question { input, pace };
+    let report = converse(server, thread, question, &output, &mut *view, signals).await;
     match &report {
         Ok(report) => view.ended(report, &output)?,
         Err(error) => view.failed(error)?,
@@ -112,16 +128,38 @@ pub async fn talk(
     report
 }
 
+/// Says of a talk that could not begin why, to programs that read events: their last one is
+/// always `end`. People are told by the caller.
+pub fn talk_cannot_begin(
+    format: TalkFormat,
+    message: &str,
+    exit: Exit,
+    console: &mut Console,
+) -> Result<(), HeadlessError> {
+    match format {
+        TalkFormat::People { captions: _ } => Ok(()),
+        TalkFormat::Json => Ok(jsonl::Jsonl::new(console).end_without_answer(message, exit)?),
+    }
+}
+
+struct Question {
+    input: PathBuf,
+    pace: Pace,
+}
+
 async fn converse(
     server: Server,
     thread: ThreadArgs,
-    input: PathBuf,
+    Question { input, pace }: Question,
     output: &Path,
     view: &mut (dyn View + '_),
     signals: &mut mpsc::Receiver<Signal>,
 ) -> Result<TalkReport, HeadlessError> {
     // Before anything is started: these are the mistakes that people make.
     let question = WavReader::open(&input)?;
+    if would_destroy(&input, output) {
+        return Err(HeadlessError::SameFile { path: output.to_owned() });
+    }
     let recording = Recording::create(output)?;
     let thread = server.start_thread(thread).await?;
     view.started(&thread)?;
@@ -136,6 +174,7 @@ async fn converse(
         server,
         thread_id: thread.thread.id.clone(),
         input,
+        pace,
         clock: Clock::start(),
         recording,
         exchange: Exchange::default(),
@@ -145,12 +184,24 @@ async fn converse(
         turn_failed: false,
         message: None,
         spoken: None,
+        warning: None,
     };
     talk.wait_for_conversation(view, signals).await?;
     let ended = talk.run(question, view, signals).await;
     let Talk { recording, deeds, stages, turn_failed, message, spoken, clock, .. } = talk;
-    recording.finish()?;
-    let End { question_end, signal, rollout } = ended?;
+    let End { question_end, signal, rollout } = match ended {
+        Ok(end) => {
+            recording.finish()?;
+            end
+        }
+        Err(error) => {
+            // What has sounded is the user's. Why it could not be kept as well matters less.
+            if recording.has_sound() {
+                recording.finish().ok();
+            }
+            return Err(error);
+        }
+    };
 
     let exit = match signal {
         Some(signal) => signal.into(),
@@ -175,6 +226,7 @@ struct Talk {
     server: Server,
     thread_id: String,
     input: PathBuf,
+    pace: Pace,
     clock: Clock,
     recording: Recording,
     exchange: Exchange,
@@ -187,6 +239,8 @@ struct Talk {
     message: Option<String>,
     /// The realtime model's last words.
     spoken: Option<String>,
+    /// The last thing that went wrong without ending it.
+    warning: Option<String>,
 }
 
 struct End {
@@ -227,8 +281,13 @@ impl Talk {
         signals: &mut mpsc::Receiver<Signal>,
     ) -> Result<End, HeadlessError> {
         let mut tasks = JoinSet::new();
-        let (fed, mut question_fed) = oneshot::channel();
-        tasks.spawn(feed(self.server.client.clone(), self.thread_id.clone(), question, fed));
+        let (fed, mut question_fed) = oneshot::channel::<Sign>();
+        let feeder = Feeder {
+            client: self.server.client.clone(),
+            thread_id: self.thread_id.clone(),
+            pace: self.pace,
+        };
+        tasks.spawn(feeder.feed(question, fed));
         let mut question_end = None;
         let mut stopped: Option<Signal> = None;
         loop {
@@ -241,14 +300,26 @@ impl Talk {
             };
             match outcome {
                 Some(Outcome::Answered) => {
-                    let rollout = self.say_goodbye().await;
+                    let rollout = tokio::select! {
+                        biased;
+                        // The answer is complete: nobody has to stay for the goodbye.
+                        Some(_) = signals.recv() => None,
+                        rollout = self.say_goodbye() => rollout,
+                    };
                     let question_end = question_end.unwrap_or(now);
                     return Ok(End { question_end, signal: stopped, rollout });
                 }
                 Some(Outcome::NothingHeard) => {
                     return Err(HeadlessError::NothingHeard { path: self.input.clone() });
                 }
-                Some(Outcome::Unanswered) => return Err(HeadlessError::Unanswered),
+                Some(Outcome::NotUnderstood) => {
+                    let (path, cause) = (self.input.clone(), self.warning.take());
+                    return Err(HeadlessError::NotUnderstood { path, cause: Cause(cause) });
+                }
+                Some(Outcome::Unanswered) => {
+                    let (path, cause) = (self.input.clone(), self.warning.take());
+                    return Err(HeadlessError::Unanswered { path, cause: Cause(cause) });
+                }
                 None => {}
             }
             tokio::select! {
@@ -259,11 +330,11 @@ impl Talk {
                     }
                     self.interrupt(&mut tasks);
                 }
-                Ok(()) = &mut question_fed, if question_end.is_none() => {
+                Ok(ended) = &mut question_fed, if question_end.is_none() => {
                     let now = self.clock.now();
                     question_end = Some(now);
                     self.recording.begin(now)?;
-                    self.exchange.note(Sign::InputEnded, now);
+                    self.exchange.note(ended, now);
                 }
                 Some(done) = tasks.join_next() => match done {
                     Ok(Ok(())) => {}
@@ -294,10 +365,9 @@ impl Talk {
                     StageName::SpeechStopped => Sign::SpeechStopped,
                     StageName::HandedOff => Sign::HandedOff,
                     StageName::ReplyDone => Sign::ReplyDone,
-                    StageName::Transcribed
-                    | StageName::FirstToken
-                    | StageName::AgentDone
-                    | StageName::FirstAudio => Sign::Alive,
+                    StageName::Transcribed => Sign::Transcribed,
+                    StageName::FirstAudio => Sign::Replying,
+                    StageName::FirstToken | StageName::AgentDone => Sign::Alive,
                 };
                 self.exchange.note(sign, now);
             }
@@ -306,15 +376,25 @@ impl Talk {
                     message: format!("the answer cannot be heard: {error}"),
                 })?;
                 self.recording.play(&pcm, now)?;
-                self.exchange.note(Sign::Alive, now);
+                self.exchange.note(Sign::Replying, now);
             }
             News::RealtimeTranscriptDone(it) => {
-                if it.role == SpeakerName::Assistant {
-                    self.spoken = Some(it.text.clone());
-                }
-                self.exchange.note(Sign::Alive, now);
+                let sign = match it.role {
+                    SpeakerName::User => Sign::Understood,
+                    SpeakerName::Assistant => {
+                        self.spoken = Some(it.text.clone());
+                        Sign::Replying
+                    }
+                };
+                self.exchange.note(sign, now);
             }
-            News::RealtimeTranscriptDelta(_) => self.exchange.note(Sign::Alive, now),
+            News::RealtimeTranscriptDelta(it) => {
+                let sign = match it.role {
+                    SpeakerName::User => Sign::Alive,
+                    SpeakerName::Assistant => Sign::Replying,
+                };
+                self.exchange.note(sign, now);
+            }
             News::RealtimeItemAdded(it) => {
                 if is_cancelled_response(it.item.get()) {
                     self.exchange.note(Sign::ReplyBroken, now);
@@ -344,6 +424,7 @@ impl Talk {
                     message: format!("it was closed before the answer was complete ({reason})"),
                 });
             }
+            News::Warning(it) => self.warning = Some(it.message.clone()),
             News::ThreadStarted(_)
             | News::ThreadStatusChanged(_)
             | News::TokenUsageUpdated(_)
@@ -352,7 +433,6 @@ impl Talk {
             | News::ReasoningDelta(_)
             | News::CommandOutputDelta(_)
             | News::Error(_)
-            | News::Warning(_)
             | News::RealtimeStarted(_)
             | News::Unknown { .. } => {}
         }
@@ -392,37 +472,83 @@ impl Talk {
     }
 }
 
-/// Plays the file as a microphone would, then silence for as long as it is listened to.
-async fn feed(
+/// Plays the question to the conversation.
+struct Feeder {
     client: Client,
     thread_id: String,
-    mut question: WavReader,
-    fed: oneshot::Sender<()>,
-) -> Result<(), HeadlessError> {
-    let mut clock = interval(FRAME);
-    // A frame that is late is followed by the next one at once: the sound's own clock counts.
-    clock.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    let append = async |pcm: &[i16]| {
-        let audio = AudioChunk::new(pcm, DUET_HZ, None);
-        let params = RealtimeAppendAudioParams { thread_id: thread_id.clone(), audio };
-        let appended = client.call::<methods::RealtimeAppendAudio>(&params).await;
-        if appended.is_err() {
-            // The conversation has just ended: its own news says why, if we let it.
-            sleep(LAST_NEWS).await;
+    pace: Pace,
+}
+
+/// Whether sound was taken at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    AtOnce,
+    AfterWaiting,
+}
+
+impl Feeder {
+    /// Plays the file, then silence for as long as it is listened to.
+    ///
+    /// `fed` gets [`Sign::InputEnded`] or [`Sign::SilenceEnded`].
+    async fn feed(
+        self,
+        mut question: WavReader,
+        fed: oneshot::Sender<Sign>,
+    ) -> Result<(), HeadlessError> {
+        let mut clock = interval(FRAME);
+        // A frame that is late is followed by the next one at once: the sound's own clock
+        // counts.
+        clock.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        let mut ended = Sign::SilenceEnded;
+        while let Some(frame) = question.next_frame().map_err(|error: WavError| error)? {
+            match self.pace {
+                Pace::AsTaken => (),
+                Pace::Live => drop(clock.tick().await),
+            }
+            self.append(&frame).await?;
+            if SILENCE_DBFS < Levels::of_pcm16(&frame).peak_dbfs() {
+                ended = Sign::InputEnded;
+            }
         }
-        appended
-    };
-    while let Some(frame) = question.next_frame().map_err(|error: WavError| error)? {
-        clock.tick().await;
-        append(&frame).await?;
+        if fed.send(ended).is_err() {
+            return Ok(());
+        }
+        match self.pace {
+            // The clock begins here.
+            Pace::AsTaken => clock.reset(),
+            Pace::Live => (),
+        }
+        let silence = [0; FRAME_SAMPLES];
+        loop {
+            clock.tick().await;
+            match self.append(&silence).await? {
+                Taken::AtOnce => (),
+                // Silence that was not needed meanwhile is not made up for.
+                Taken::AfterWaiting => clock.reset(),
+            }
+        }
     }
-    if fed.send(()).is_err() {
-        return Ok(());
-    }
-    let silence = [0; FRAME_SAMPLES];
-    loop {
-        clock.tick().await;
-        append(&silence).await?;
+
+    /// Waits while the conversation is as far behind as it may be.
+    async fn append(&self, pcm: &[i16]) -> Result<Taken, HeadlessError> {
+        let audio = AudioChunk::new(pcm, DUET_HZ, None);
+        let params = RealtimeAppendAudioParams { thread_id: self.thread_id.clone(), audio };
+        let mut taken = Taken::AtOnce;
+        loop {
+            match self.client.call::<methods::RealtimeAppendAudio>(&params).await {
+                Ok(_) => return Ok(taken),
+                // There is room again when some of it was heard.
+                Err(CallError::Refused { method: _, error }) if error.code == code::OVERLOADED => {
+                    taken = Taken::AfterWaiting;
+                    sleep(FRAME).await;
+                }
+                Err(error) => {
+                    // The conversation has just ended: its own news says why, if we let it.
+                    sleep(LAST_NEWS).await;
+                    return Err(error.into());
+                }
+            }
+        }
     }
 }
 

@@ -148,6 +148,7 @@ pub enum CloseReason {
 pub enum Stage {
     SpeechStarted,
     SpeechStopped,
+    /// An utterance was written down, also where no words came of it or it could not be.
     Transcribed,
     HandedOff,
     /// The first delta or tool call of the agent's model.

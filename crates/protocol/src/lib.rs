@@ -27,7 +27,7 @@ pub use crate::model::{
 };
 pub use crate::realtime::{
     Fault, FaultKind, Handoff, RealtimeCommand, RealtimeEvent, ResponseOutcome, SessionConfig,
-    SessionMode, TranscriptLine,
+    SessionMode, TranscriptLine, labels,
 };
 pub use crate::schema::{Property, Schema};
 pub use crate::thread::{

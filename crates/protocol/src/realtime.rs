@@ -126,6 +126,20 @@ pub enum FaultKind {
     Fatal,
 }
 
+/// What stands in front of texts that are about the work, so that whoever reads them as messages
+/// of the user can tell them from requests. Written by the codec, known to our own voice.
+pub mod labels {
+    /// A final answer: the reference's words, byte for byte.
+    pub const ANSWER: &str = "\"Agent Final Message\":\n\n";
+
+    /// News of running work: neither the user's words nor the result.
+    pub const PROGRESS: &str = "Update from background agent (task hasn't finished yet):\n\n";
+
+    /// What the user typed to the agent: it must not be handed over once more.
+    pub const MIRRORED: &str =
+        "Typed by the user to the background agent, which has it already:\n\n";
+}
+
 /// To the realtime service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RealtimeCommand {
@@ -133,8 +147,12 @@ pub enum RealtimeCommand {
     AppendAudio {
         pcm: Vec<i16>,
     },
-    /// Words of the user that were typed, or text for the model to know.
+    /// Text of the client, for the model to know.
     Text {
+        text: String,
+    },
+    /// What the user typed to the agent, for the model to know.
+    Mirror {
         text: String,
     },
     /// News of running work; never asks for speech by itself.

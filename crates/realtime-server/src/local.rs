@@ -22,12 +22,12 @@ enum Replies {
 }
 
 impl LocalModels {
-    /// Everything by the bundled models.
+    /// Everything by the models of the host.
     pub fn new(host: Client) -> Self {
         Self { host, replies: Replies::Host }
     }
 
-    /// Replies by another provider's model.
+    /// Replies by the model of any provider.
     pub fn with_replies_by(self, client: ModelClient, provider: Provider, model: String) -> Self {
         let (client, provider) = (Box::new(client), Box::new(provider));
         Self { replies: Replies::Provider { client, provider, model }, ..self }

@@ -8,16 +8,21 @@ use voice_pipeline::{ACKNOWLEDGEMENTS, CHECK_IN};
 
 use crate::services::{ServiceError, Services, Speaking as _};
 
-/// Sound by its words, at the voice's own rate.
-#[derive(Debug, Default)]
+/// Sound by its words, at the server's rate. A client that changes its own waits for it.
+#[derive(Debug)]
 pub(crate) struct Phrases {
+    speed: f32,
     /// Written once, by [`Phrases::render`]; a lock because sessions read meanwhile.
     sound: RwLock<HashMap<&'static str, Arc<[i16]>>>,
 }
 
 impl Phrases {
+    pub(crate) fn new(speed: f32) -> Self {
+        Self { speed, sound: RwLock::default() }
+    }
+
     pub(crate) fn get(&self, text: &str, speed: f32) -> Option<Arc<[i16]>> {
-        if speed != 1.0 {
+        if speed != self.speed {
             return None;
         }
         self.sound.read().ok()?.get(text).cloned()
@@ -26,10 +31,10 @@ impl Phrases {
     /// Renders what is missing.
     pub(crate) async fn render(&self, services: &impl Services) -> Result<(), ServiceError> {
         for text in ACKNOWLEDGEMENTS.into_iter().chain([CHECK_IN]) {
-            if self.get(text, 1.0).is_some() {
+            if self.get(text, self.speed).is_some() {
                 continue;
             }
-            let mut speaking = services.speak(text.to_owned(), 1.0);
+            let mut speaking = services.speak(text.to_owned(), self.speed);
             let mut pcm = Vec::new();
             while let Some(piece) = speaking.next().await {
                 pcm.extend(piece?);

@@ -10,14 +10,17 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use axum::serve::ListenerExt as _;
 use axum::{Json, Router};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use realtime_wire::server as wire;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::door::{ApiKey, Exposure, check};
@@ -33,6 +36,12 @@ const LARGEST_MESSAGE: usize = 16 * 1024 * 1024;
 
 /// What a session's model is called where the client names none.
 const MODEL: &str = "duet-local";
+
+/// How long the head of a request may take. Who says nothing holds a file descriptor.
+const HEADERS: Duration = Duration::from_secs(5);
+
+/// After a connection could not be taken: what is missing (file descriptors) may come back.
+const BREATH: Duration = Duration::from_millis(100);
 
 /// How long sessions have to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -95,28 +104,16 @@ impl RealtimeServer {
         let addr = listener.local_addr().map_err(unavailable)?;
         let stop = CancellationToken::new();
         let (entrance, arrivals) = mpsc::channel(MOST_SESSIONS);
-        let door = Door { addr, key: options.api_key.clone(), entrance };
+        let places = Arc::new(Semaphore::new(MOST_SESSIONS));
+        let door = Door { addr, key: options.api_key.clone(), places, entrance };
         let router = Router::new()
             .route("/v1/realtime", get(enter))
             .route("/realtime", get(enter))
             .with_state(Arc::new(door));
-        // Small frames in both directions: waiting to fill a packet costs 40 ms each.
-        let listener = listener.tap_io(|tcp| {
-            if let Err(error) = tcp.set_nodelay(true) {
-                tracing::debug!(%error, "a connection keeps its delay");
-            }
-        });
         let mut tasks = JoinSet::new();
-        let closing = stop.clone();
-        tasks.spawn(async move {
-            let served = axum::serve(listener, router)
-                .with_graceful_shutdown(async move { closing.cancelled().await })
-                .await;
-            if let Err(error) = served {
-                tracing::error!(%error, "the realtime server stopped listening");
-            }
-        });
-        let house = House { options, services: Arc::new(services), phrases: Arc::default() };
+        tasks.spawn(listen(listener, router, stop.clone()));
+        let phrases = Arc::new(Phrases::new(options.speed as f32));
+        let house = House { options, services: Arc::new(services), phrases };
         tasks.spawn(house.host(arrivals, stop.clone()));
         Ok(Self { addr, stop, tasks })
     }
@@ -150,17 +147,57 @@ impl RealtimeServer {
     }
 }
 
+/// Takes connections until it is told to stop. Those that became sessions are not its own.
+async fn listen(listener: TcpListener, router: Router, stop: CancellationToken) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEADERS);
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            Some(ended) = connections.join_next() => {
+                report(ended);
+                continue;
+            }
+            accepted = listener.accept() => accepted,
+        };
+        let tcp = match accepted {
+            Ok((tcp, _)) => tcp,
+            Err(error) => {
+                tracing::warn!(%error, "the realtime server could not take a connection");
+                sleep(BREATH).await;
+                continue;
+            }
+        };
+        // Small frames in both directions: waiting to fill a packet costs 40 ms each.
+        if let Err(error) = tcp.set_nodelay(true) {
+            tracing::debug!(%error, "a connection keeps its delay");
+        }
+        let service = TowerToHyperService::new(router.clone());
+        let connection = http.serve_connection(TokioIo::new(tcp), service).with_upgrades();
+        connections.spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection broke before it was a session");
+            }
+        });
+    }
+}
+
 /// A client that was let in.
 struct Arrival {
     socket: WebSocket,
     kind: wire::SessionKind,
     model: String,
+    place: OwnedSemaphorePermit,
 }
 
 /// What a request is looked at with.
 struct Door {
     addr: SocketAddr,
     key: ApiKey,
+    /// One for each session that runs or is about to.
+    places: Arc<Semaphore>,
     entrance: mpsc::Sender<Arrival>,
 }
 
@@ -207,11 +244,16 @@ async fn enter(
         );
     };
     // Taken now, so that nobody is let in only to be sent away.
-    let Ok(place) = door.entrance.clone().try_reserve_owned() else {
+    let place = Arc::clone(&door.places).try_acquire_owned().ok();
+    let entrance = door.entrance.clone().try_reserve_owned().ok();
+    let (Some(place), Some(entrance)) = (place, entrance) else {
         return refuse(
             StatusCode::SERVICE_UNAVAILABLE,
             "too_many_sessions",
-            "Too many sessions are beginning at once. Try again in a moment.",
+            &format!(
+                "This server has room for {MOST_SESSIONS} sessions at a time, and all of them \
+                 are taken. End one of them, or try again later."
+            ),
         );
     };
     let model = model.filter(|it| !it.is_empty()).unwrap_or_else(|| MODEL.to_owned());
@@ -220,7 +262,7 @@ async fn enter(
         .max_message_size(LARGEST_MESSAGE)
         .max_frame_size(LARGEST_MESSAGE)
         .on_upgrade(async move |socket| {
-            place.send(Arrival { socket, kind, model });
+            entrance.send(Arrival { socket, kind, model, place });
         })
 }
 
@@ -253,13 +295,17 @@ impl<S: Services> House<S> {
                 () = stop.cancelled() => break,
                 Some(ended) = sessions.join_next() => report(ended),
                 Some(ended) = preparing.join_next() => report(ended),
-                Some(arrival) = arrivals.recv(), if sessions.len() < MOST_SESSIONS => {
+                Some(arrival) = arrivals.recv() => {
                     if preparing.is_empty() {
                         let (services, phrases) = (self.services.clone(), self.phrases.clone());
                         preparing.spawn(async move { prepare(&*services, &phrases).await });
                     }
-                    let (socket, setup) = self.set_up(arrival);
-                    sessions.spawn(session::run(socket, setup, stop.clone()));
+                    let (socket, setup, place) = self.set_up(arrival);
+                    let session = session::run(socket, setup, stop.clone());
+                    sessions.spawn(async move {
+                        session.await;
+                        drop(place);
+                    });
                 }
                 else => break,
             }
@@ -269,8 +315,8 @@ impl<S: Services> House<S> {
         }
     }
 
-    fn set_up(&self, arrival: Arrival) -> (WebSocket, Setup<S>) {
-        let Arrival { socket, kind, model } = arrival;
+    fn set_up(&self, arrival: Arrival) -> (WebSocket, Setup<S>, OwnedSemaphorePermit) {
+        let Arrival { socket, kind, model, place } = arrival;
         // The random half of a time-ordered id: short enough to read in a log.
         let id = uuid::Uuid::now_v7().simple().to_string();
         let seed = id[20..].to_owned();
@@ -285,7 +331,7 @@ impl<S: Services> House<S> {
             seed,
             language: self.options.language.clone(),
         };
-        (socket, setup)
+        (socket, setup, place)
     }
 }
 

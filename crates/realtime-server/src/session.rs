@@ -1,5 +1,6 @@
 //! One connection, from its first event to its last.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use futures_util::stream::SplitStream;
 use realtime_wire::server as wire;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use voice_pipeline::{ClientEvent, Input, Output, Pipeline};
 
@@ -25,12 +26,23 @@ use crate::sound::Inlet;
 /// a recording fed as fast as it can be. A live microphone is never ahead.
 const AHEAD: u64 = 60 * audio_dsp::DUET_HZ as u64;
 
+/// Speech that may wait to be written down before a client is no longer read: what is kept of
+/// sound anyway. Only a recording of hours gets there.
+const UNWRITTEN: u64 = 10 * 60 * audio_dsp::DUET_HZ as u64;
+
 /// How often a silent client is asked whether it is there, and when it counts as gone.
 const PING: Duration = Duration::from_secs(20);
 const GONE: Duration = Duration::from_secs(60);
 
 /// Sessions end after a day. The service ends them after an hour; nobody is waiting for ours.
 pub(crate) const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long a client may take to read what was left to say when its session ended. One that
+/// does not read at all must not keep its place.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Bytes of a reason to close: 125 in a control frame, two for the code (RFC 6455, section 5.5).
+const LONGEST_REASON: usize = 123;
 
 /// What a session is made of.
 pub(crate) struct Setup<S> {
@@ -44,21 +56,45 @@ pub(crate) struct Setup<S> {
 }
 
 /// Why a session ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum End {
     ClientLeft,
     ClientGone,
     SlowReader,
+    /// The listener failed, and the client does not commit by itself.
+    Deaf(String),
     TooOld,
     Stopping,
 }
 
 /// Runs one session to its end.
 pub(crate) async fn run<S: Services>(socket: WebSocket, setup: Setup<S>, stop: CancellationToken) {
-    let (sink, stream) = socket.split();
+    let (sink, mut stream) = socket.split();
     let (outbox, delivery) = outbox();
-    let session = Session::new(setup, outbox).run(stream, stop);
-    let (end, ()) = tokio::join!(session, delivery.deliver(sink));
+    let mut delivery = pin!(delivery.deliver(sink));
+    let mut delivered = false;
+    let end = {
+        let mut session = pin!(Session::new(setup, outbox).run(&mut stream, stop));
+        tokio::select! {
+            end = &mut session => end,
+            () = &mut delivery => {
+                delivered = true;
+                // It sees by itself that the socket is gone.
+                session.await
+            }
+        }
+    };
+    let last_words = async {
+        if !delivered {
+            delivery.await;
+        }
+    };
+    // A socket that is closed with something unread is reset, which takes our last words back
+    // from a client that has not read them yet.
+    let rest = async { while let Some(Ok(_)) = stream.next().await {} };
+    if timeout(LAST_WORDS, async { tokio::join!(last_words, rest) }).await.is_err() {
+        tracing::debug!("a client did not say goodbye");
+    }
     tracing::info!(?end, "a realtime session ended");
 }
 
@@ -108,12 +144,12 @@ impl<S: Services> Session<S> {
         }
     }
 
-    async fn run(mut self, mut stream: SplitStream<WebSocket>, stop: CancellationToken) -> End {
-        let end = match self.drive(&mut stream, &stop).await {
+    async fn run(mut self, stream: &mut SplitStream<WebSocket>, stop: CancellationToken) -> End {
+        let end = match self.drive(stream, &stop).await {
             Ok(never) => match never {},
             Err(end) => end,
         };
-        if let Some(reason) = goodbye(end) {
+        if let Some(reason) = goodbye(&end) {
             self.outbox.close(reason);
         }
         end
@@ -130,7 +166,7 @@ impl<S: Services> Session<S> {
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let oldest = Instant::now() + LONGEST;
         loop {
-            let reads = self.pipeline.unjudged() < AHEAD;
+            let reads = self.pipeline.unjudged() < AHEAD && self.pipeline.unwritten() < UNWRITTEN;
             let has_room = self.outbox.has_room();
             // In this order, so that a run repeats: what a client asks for does not wait
             // behind what models say.
@@ -256,7 +292,10 @@ impl<S: Services> Session<S> {
                 Output::Cancel { epoch } => self.jobs.cancel(epoch),
             }
         }
-        Ok(())
+        match self.pipeline.lost() {
+            Some(why) => Err(End::Deaf(why.to_owned())),
+            None => Ok(()),
+        }
     }
 
     fn post(&mut self, event: &wire::ServerEvent) -> Result<(), End> {
@@ -278,13 +317,19 @@ async fn room(to_listener: Option<mpsc::Sender<Vec<i16>>>) -> Option<mpsc::Owned
 }
 
 /// What a client is told that does not know why it ends.
-fn goodbye(end: End) -> Option<CloseFrame> {
+fn goodbye(end: &End) -> Option<CloseFrame> {
     // RFC 6455, section 7.4.1.
     let (code, reason) = match end {
         End::ClientLeft | End::ClientGone => return None,
+        End::Deaf(why) => (1011, shortened(why)),
         End::SlowReader => (1008, "you read more slowly than you asked for events"),
         End::TooOld => (1000, "a session lasts a day: connect again"),
         End::Stopping => (1001, "the server stops"),
     };
     Some(CloseFrame { code, reason: reason.into() })
+}
+
+/// What fits into a close frame. The whole of it went before, as an `error` event.
+fn shortened(reason: &str) -> &str {
+    &reason[..reason.floor_char_boundary(LONGEST_REASON)]
 }

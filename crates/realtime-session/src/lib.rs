@@ -292,8 +292,17 @@ impl Session {
                         self.on_link(news, now);
                     }
                 }
-                Input::AppendText { text } => self.on_text(text),
-                Input::MirrorText { text } => self.on_text(budget::fit(&text, MIRROR_TOKENS)),
+                Input::AppendText { text } => {
+                    if !text.is_empty() {
+                        self.send(RealtimeCommand::Text { text });
+                    }
+                }
+                Input::MirrorText { text } => {
+                    let text = budget::fit(&text, MIRROR_TOKENS);
+                    if !text.is_empty() {
+                        self.send(RealtimeCommand::Mirror { text });
+                    }
+                }
                 Input::Progress { handoff, text } => self.on_progress(handoff, &text),
                 Input::Answer { handoff, answer } => self.on_answer(handoff, answer, now),
                 Input::Played { item, upto } => self.playback.played(&item, upto),
@@ -369,16 +378,21 @@ impl Session {
                 self.on_delta(Speaker::User, item.as_ref(), delta);
             }
             RealtimeEvent::InputTranscript { item, text } => {
+                let first = !self.transcript.is_finished(Speaker::User, item.as_ref());
                 let finished = self.transcript.finish(Speaker::User, item.as_ref(), &text);
-                if finished.is_some() {
-                    self.tell(finished);
+                self.tell(finished);
+                if first {
                     self.stage(Stage::Transcribed);
                 }
             }
             RealtimeEvent::InputTranscriptFailed { item, message } => {
+                let first = !self.transcript.is_finished(Speaker::User, item.as_ref());
                 let finished = self.transcript.fail(Speaker::User, item.as_ref());
                 self.tell(finished);
                 self.warn(format!("the service could not write down what was said: {message}"));
+                if first {
+                    self.stage(Stage::Transcribed);
+                }
             }
             RealtimeEvent::ResponseCreated { response: _ } => {
                 self.gate.created(now);
@@ -563,12 +577,6 @@ impl Session {
 
     fn answer(&mut self, handoff: HandoffId, text: String, is_final: bool) {
         self.send(RealtimeCommand::HandoffOutput { handoff, text, is_final });
-    }
-
-    fn on_text(&mut self, text: String) {
-        if !text.is_empty() {
-            self.send(RealtimeCommand::Text { text });
-        }
     }
 
     fn on_fault(&mut self, fault: Fault, now: Time) {

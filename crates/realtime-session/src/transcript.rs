@@ -148,7 +148,8 @@ impl Transcript {
         })
     }
 
-    fn is_finished(&self, speaker: Speaker, item: Option<&ItemId>) -> bool {
+    /// Whether its end was said before. Without an id nobody knows.
+    pub(crate) fn is_finished(&self, speaker: Speaker, item: Option<&ItemId>) -> bool {
         item.is_some_and(|item| self.finished.iter().any(|(who, it)| *who == speaker && it == item))
     }
 

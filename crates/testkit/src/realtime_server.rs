@@ -249,6 +249,18 @@ impl RealtimePeer {
         }
     }
 
+    /// Closes with a complaint and waits until the client is gone, whatever it still says.
+    #[track_caller]
+    pub fn give_up(mut self, code: u16, reason: &'static str) -> impl Future<Output = ()> {
+        let test = Location::caller();
+        async move {
+            let close = CloseFrame { code: CloseCode::from(code), reason: reason.into() };
+            self.story.line("server", "gives up");
+            self.write(Message::Close(Some(close))).await;
+            self.rest(test).await;
+        }
+    }
+
     /// Waits until the client says goodbye, having nothing more to say.
     #[track_caller]
     pub fn expect_goodbye(mut self) -> impl Future<Output = Goodbye> {

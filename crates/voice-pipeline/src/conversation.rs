@@ -10,6 +10,11 @@ use crate::item::{Content, Item, ItemBody, ItemStatus, Place, Role};
 /// 29 MB. Older sound is forgotten, its words stay.
 const KEPT_SAMPLES: usize = 10 * 60 * audio_dsp::DUET_HZ as usize;
 
+/// What clients may put into a conversation: more than any model reads, and little memory.
+/// What is spoken comes at the pace of speech, and has its own bounds.
+pub(crate) const MOST_ITEMS: usize = 4_096;
+pub(crate) const MOST_TEXT: usize = 16 * 1024 * 1024;
+
 #[derive(Debug, Default)]
 pub(crate) struct Conversation {
     entries: Vec<Entry>,
@@ -60,6 +65,12 @@ impl Conversation {
     pub(crate) fn previous(&self, id: &ItemId) -> Option<ItemId> {
         let at = self.entries.iter().position(|it| it.item.id == *id)?;
         at.checked_sub(1).map(|at| self.entries[at].item.id.clone())
+    }
+
+    /// Whether one more of a client's items fits.
+    pub(crate) fn has_room_for(&self, item: &ItemBody) -> bool {
+        let text: usize = self.items().map(|it| it.body.text_bytes()).sum();
+        self.entries.len() < MOST_ITEMS && text + item.text_bytes() <= MOST_TEXT
     }
 
     /// False when the place is unknown; then nothing was added.

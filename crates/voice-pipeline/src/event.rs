@@ -16,7 +16,8 @@ pub enum Input {
     Audio { pcm: Vec<i16> },
     /// How likely speech is in each of the next frames of 32 ms, in order and without gaps.
     Voice { probabilities: Vec<f32> },
-    /// Nobody listens for speech any more: the client has to commit by itself.
+    /// Nobody listens for speech any more: only a client that commits by itself can go on
+    /// ([`crate::Pipeline::lost`]).
     VoiceLost { message: String },
     /// News of a job. What belongs to no running job is passed over.
     Job { epoch: Epoch, news: JobNews },
@@ -339,6 +340,17 @@ pub enum Refusal {
     UnknownReference {
         item: ItemId,
     },
+    /// The client has put as much into the conversation as it may.
+    ConversationFull {
+        items: usize,
+        bytes: usize,
+    },
+    /// So many items of the client are being written down already.
+    TooManyDictations {
+        most: usize,
+    },
+    /// Nobody here can see.
+    NoImages,
     /// Less than the least that can be committed waits in the buffer.
     CommitEmpty {
         ms: u64,

@@ -4,14 +4,16 @@
 //! file names instead of paths and words instead of identifiers. The whole text is on the
 //! screen, and what was left out is said to be there. Numbers that matter stay numbers.
 
+use protocol::labels;
+
 use crate::sentences::sentences;
 
 /// What may be said at most: about twenty seconds.
 const MOST_SENTENCES: usize = 3;
 const MOST_WORDS: usize = 60;
 
-/// What clients put in front of the agent's final message.
-const LABELS: [&str; 2] = ["\"Agent Final Message\":", "[BACKEND]"];
+/// What clients put in front of the agent's messages: our own, and the reference's older one.
+const LABELS: [&str; 3] = [labels::ANSWER, labels::PROGRESS, "[BACKEND]"];
 
 /// What ends a sentence, or makes the voice pause in one.
 const MARKS: [char; 11] = ['.', ',', ':', ';', '!', '?', '。', '！', '？', '、', '，'];
@@ -52,15 +54,17 @@ pub fn for_the_ear(written: &str) -> String {
 /// The message without what a client wraps around it for the realtime model.
 pub(crate) fn without_label(text: &str) -> &str {
     let text = text.trim();
-    LABELS.iter().find_map(|label| text.strip_prefix(label)).unwrap_or(text).trim()
+    let stripped = LABELS.iter().find_map(|label| text.strip_prefix(label.trim_end()));
+    stripped.unwrap_or(text).trim()
 }
 
-/// Whether a client's text tells of running work, rather than the user saying something: such
-/// a text must never be handed back to the agent as a request.
+/// Whether a client's text tells of work that the agent knows of, rather than the user saying
+/// something: such a text must never be handed back to the agent as a request.
 pub(crate) fn is_news(text: &str) -> bool {
     let text = text.trim();
-    LABELS.iter().any(|label| text.starts_with(label))
-        || text.ends_with("Update from background agent (task hasn't finished yet):")
+    LABELS.iter().chain([&labels::MIRRORED]).any(|label| text.starts_with(label.trim_end()))
+        // Other clients of the reference's protocol put it behind.
+        || text.ends_with(labels::PROGRESS.trim_end())
 }
 
 /// Words for one written passage without block markup, ending like a sentence.

@@ -100,7 +100,54 @@ impl Item {
     }
 }
 
+impl ItemBody {
+    /// Bytes of all that is written in it.
+    pub(crate) fn text_bytes(&self) -> usize {
+        match self {
+            Self::Message { role: _, content } => content.iter().map(Content::text_bytes).sum(),
+            Self::FunctionCall(FunctionCall { call, name, arguments }) => {
+                call.as_str().len() + name.len() + arguments.len()
+            }
+            Self::FunctionCallOutput { call, output } => call.as_str().len() + output.len(),
+        }
+    }
+
+    /// Whether there is a picture in it.
+    pub(crate) fn has_image(&self) -> bool {
+        match self {
+            Self::Message { role: _, content } => {
+                content.iter().any(|part| matches!(part, Content::InputImage { .. }))
+            }
+            Self::FunctionCall(_) | Self::FunctionCallOutput { .. } => false,
+        }
+    }
+
+    /// Sound that nobody has written down yet.
+    pub(crate) fn unwritten(&self) -> Option<&Arc<[i16]>> {
+        let Self::Message { role: _, content } = self else { return None };
+        content.iter().find_map(|part| match part {
+            Content::InputAudio { pcm, transcript: None } => Some(pcm),
+            Content::InputAudio { transcript: Some(_), .. }
+            | Content::InputText { .. }
+            | Content::InputImage { .. }
+            | Content::OutputText { .. }
+            | Content::OutputAudio { .. } => None,
+        })
+    }
+}
+
 impl Content {
+    fn text_bytes(&self) -> usize {
+        match self {
+            Self::InputText { text } | Self::OutputText { text } => text.len(),
+            Self::InputAudio { pcm: _, transcript } => transcript.as_ref().map_or(0, String::len),
+            Self::InputImage { image_url, detail } => {
+                image_url.len() + detail.as_ref().map_or(0, String::len)
+            }
+            Self::OutputAudio { pcm: _, transcript } => transcript.len(),
+        }
+    }
+
     fn samples(&self) -> usize {
         match self {
             Self::InputAudio { pcm, .. } | Self::OutputAudio { pcm, .. } => pcm.len(),

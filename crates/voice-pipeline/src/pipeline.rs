@@ -15,7 +15,7 @@ use protocol::{ItemId, ResponseId};
 use stdx::never;
 
 use crate::context;
-use crate::conversation::{Conversation, Said};
+use crate::conversation::{Conversation, MOST_ITEMS, MOST_TEXT, Said};
 use crate::ear::{Ear, Heard, millis};
 use crate::event::{
     CallAt, CancelReason, ClientEvent, Epoch, Event, Input, Job, JobNews, Output, Part, Refusal,
@@ -44,6 +44,10 @@ const LEAST_COMMIT: u64 = DUET_HZ as u64 / 10;
 /// Out-of-band responses at a time. They share the cores.
 const MOST_OUT_OF_BAND: usize = 8;
 
+/// Items of a client that are written down at a time. They share the cores, and their sound is
+/// kept until they are.
+pub(crate) const MOST_DICTATIONS: usize = 16;
+
 /// From here on the end-of-turn model means "complete".
 const COMPLETE: f32 = 0.5;
 
@@ -67,8 +71,8 @@ pub struct Pipeline {
     ear: Ear,
     /// Verdicts that wait while the end-of-turn model is asked.
     verdicts: VecDeque<f32>,
-    /// Nobody judges sound any more.
-    deaf: bool,
+    /// Nobody judges sound any more, and why.
+    deaf: Option<String>,
     /// The item that the speech which is going on will become.
     speech: Option<ItemId>,
     conversation: Conversation,
@@ -121,7 +125,7 @@ impl Pipeline {
             key: seed,
             settings,
             verdicts: VecDeque::new(),
-            deaf: false,
+            deaf: None,
             speech: None,
             conversation: Conversation::default(),
             writing_down: BTreeMap::new(),
@@ -144,9 +148,21 @@ impl Pipeline {
     /// client that is too far ahead.
     pub fn unjudged(&self) -> u64 {
         match self.deaf {
-            true => 0,
-            false => self.ear.received().saturating_sub(self.ear.judged()),
+            Some(_) => 0,
+            None => self.ear.received().saturating_sub(self.ear.judged()),
         }
+    }
+
+    /// Sound of utterances that are not written down yet, in samples: as [`Self::unjudged`].
+    pub fn unwritten(&self) -> u64 {
+        self.writing_down.values().map(|it| it.samples as u64).sum()
+    }
+
+    /// Why the session cannot do what it was told: it was to find out when somebody speaks, and
+    /// nobody listens any more. The driver ends it; otherwise it would seem to work, and hear
+    /// nothing for ever.
+    pub fn lost(&self) -> Option<&str> {
+        self.deaf.as_deref().filter(|_| self.turn_detection().is_some())
     }
 
     /// Advances the session.
@@ -232,6 +248,7 @@ impl Pipeline {
                     Some(item) => item.clone(),
                     None => return Err(Refusal::UnknownReference { item: id }),
                 },
+                InputItem::New(new) if new.body.has_image() => return Err(Refusal::NoImages),
                 InputItem::New(new) => self.new_item(new),
             });
         }

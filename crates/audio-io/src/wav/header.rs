@@ -52,7 +52,10 @@ impl Header {
         }
         let mut format = None;
         let mut long_data_len = None;
+        // As the RIFF length counts: what follows it.
+        let mut header_len = 4;
         while let Some((name, len)) = chunk_head(file)? {
+            header_len += 8;
             match &name {
                 b"fmt " => {
                     let body = body(file, len, FMT_BYTES)?;
@@ -70,15 +73,16 @@ impl Header {
                     let data_len = match (len, long_data_len) {
                         (UNKNOWN_LEN, Some(bytes)) => Some(u64::from_le_bytes(bytes)),
                         (UNKNOWN_LEN, None) => None,
-                        // A recorder that was killed leaves the lengths it would have
-                        // written last as 0.
-                        (0, _) if riff_len == 0 => None,
+                        // A recorder that was killed leaves the lengths that it would have
+                        // written last: as 0, or as of a file without any samples.
+                        (0, _) if u64::from(riff_len) <= header_len => None,
                         (len, _) => Some(u64::from(len)),
                     };
                     return Ok(Self { encoding, channels, hz, data_len });
                 }
-                _ => skip(file, u64::from(len) + u64::from(len % 2))?,
+                _ => skip(file, padded(len))?,
             }
+            header_len += padded(len);
         }
         Err(HeaderError::Damaged("it ends before its samples".into()))
     }
@@ -177,9 +181,13 @@ fn chunk_head(file: &mut impl Read) -> Result<Option<([u8; 4], u32)>, HeaderErro
 fn body(file: &mut impl Read, len: u32, most: u64) -> Result<Vec<u8>, HeaderError> {
     let mut body = Vec::new();
     file.take(u64::from(len).min(most)).read_to_end(&mut body).map_err(HeaderError::Io)?;
-    let padded = u64::from(len) + u64::from(len % 2);
-    skip(file, padded.saturating_sub(body.len() as u64))?;
+    skip(file, padded(len).saturating_sub(body.len() as u64))?;
     Ok(body)
+}
+
+/// Bytes that the body of a chunk takes in the file.
+fn padded(len: u32) -> u64 {
+    u64::from(len) + u64::from(len % 2)
 }
 
 fn skip(file: &mut impl Read, bytes: u64) -> Result<(), HeaderError> {

@@ -69,9 +69,16 @@ fn headers_of_other_makers_are_understood() {
         body.extend(chunk_of_len(b"data", 0, &data));
         chunk_of_len(b"RIFF", 0, &body)
     };
+    // Killed too, but its header was that of an empty file.
+    let killed_at_once = {
+        let mut body = b"WAVE".to_vec();
+        body.extend(fmt(Format::I16, 24_000, 1));
+        body.extend(chunk_of_len(b"data", 0, &data));
+        chunk_of_len(b"RIFF", 36, &body)
+    };
     // 16 bits at the top of 4 bytes.
     let roomy: Vec<u8> = [1_000_i32 << 16; 960].iter().flat_map(|it| it.to_le_bytes()).collect();
-    let files: [(&str, Vec<u8>); 8] = [
+    let files: [(&str, Vec<u8>); 9] = [
         ("plain", wav(&[fmt(Format::I16, 24_000, 1), chunk(b"data", &data)])),
         (
             "extensible",
@@ -91,6 +98,7 @@ fn headers_of_other_makers_are_understood() {
         ("cut short", wav(&[fmt(Format::I16, 24_000, 1), chunk_of_len(b"data", 1_000_000, &data)])),
         ("above 4 GiB", rf64),
         ("recorder was killed", killed_recorder),
+        ("recorder with a header was killed", killed_at_once),
         ("roomy", wav(&[fmt_raw(1, 1, 24_000, 4, 16), chunk(b"data", &roomy)])),
     ];
     let dir = TempDir::new().unwrap();

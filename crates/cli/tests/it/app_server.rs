@@ -15,6 +15,10 @@ struct Client {
 
 impl Client {
     fn start(lab: &Lab) -> Self {
+        Self::start_with(lab, json!({}))
+    }
+
+    fn start_with(lab: &Lab, capabilities: Value) -> Self {
         let mut child = lab
             .duet()
             .args(["app-server", "--listen", "stdio://"])
@@ -25,7 +29,8 @@ impl Client {
         let stdin = child.stdin.take();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let mut client = Self { child, stdin, stdout };
-        let params = json!({ "clientInfo": { "name": "test", "version": "1" } });
+        let client_info = json!({ "name": "test", "version": "1" });
+        let params = json!({ "clientInfo": client_info, "capabilities": capabilities });
         let answer = client.call("initialize", params);
         assert!(answer["userAgent"].as_str().unwrap().starts_with("test/"), "{answer}");
         client
@@ -176,6 +181,29 @@ fn wishes_that_are_not_met_are_refused_by_name() {
         assert_eq!(answer["error"]["code"], code, "{method} {params}: {answer}");
         let message = answer["error"]["message"].as_str().unwrap();
         assert!(message.contains(said), "{method} {params}: {message}");
+    }
+}
+
+/// A thread's own settings hold for its conversations too.
+#[test]
+fn a_thread_talks_as_it_was_started() {
+    let lab = Lab::new();
+    let mut client = Client::start_with(&lab, json!({ "experimentalApi": true }));
+    for (config, said) in [
+        (json!({ "realtime.voice": "nobody" }), "realtime voice `nobody` is not supported"),
+        (json!({ "features.realtime_conversation": false }), "does not support realtime"),
+    ] {
+        let started = client.call("thread/start", json!({ "config": config }));
+        let params = json!({ "threadId": started["thread"]["id"] });
+        client.send(&json!({ "id": 1, "method": "thread/realtime/start", "params": params }));
+        let answer = loop {
+            let message = client.next();
+            if message["id"] == 1 {
+                break message;
+            }
+        };
+        let message = answer["error"]["message"].as_str().unwrap_or_default();
+        assert!(message.contains(said), "{config}: {answer}");
     }
 }
 

@@ -4,4 +4,5 @@
 mod app_server;
 mod exec;
 mod lab;
+mod realtime_server;
 mod talk;

@@ -129,6 +129,28 @@ async fn a_voice_that_refuses_us_is_named() {
     talk.await.unwrap().expect_failure(1, &["the conversation failed", "401", "key"]);
 }
 
+/// Our own server ends so when the model host has died: it is not the recording's fault.
+#[tokio::test]
+async fn a_voice_that_breaks_off_says_why() {
+    let lab = Lab::new();
+    let service = RealtimeServer::start().await;
+    configure(&lab, "http://127.0.0.1:9/v1", &service.base_url());
+    question(&lab);
+    let args = ["talk", "-i", "question.wav", "-o", "answer.wav"];
+    let mut talk = lab.duet();
+    let talk = tokio::task::spawn_blocking(move || crate::lab::Ran::of(talk.args(args)));
+    let mut peer = service.accept().await;
+    peer.open_session().await;
+    peer.expect_sound(12_000).await;
+    let why = "the model host died; run it again";
+    let error = json!({ "type": "server_error", "code": "server_error", "message": why });
+    peer.send(json!({ "type": "error", "event_id": "event_1", "error": error })).await;
+    peer.give_up(1011, why).await;
+    let ran = talk.await.unwrap();
+    ran.expect_failure(1, &["the conversation failed", "1011", why]);
+    assert!(ran.err.contains(&format!("warning: {why}")), "{}", ran.err);
+}
+
 #[test]
 fn mistakes_are_named_before_anybody_is_called() {
     let lab = Lab::new();
@@ -151,6 +173,28 @@ fn without_models_it_says_how_to_get_them() {
     let ran = lab.run(&["talk", "-i", "question.wav", "-o", "a.wav"]);
     ran.expect_failure(3, &["duet models fetch"]);
     lab.run(&["realtime-server"]).expect_failure(3, &["duet models fetch"]);
+}
+
+/// Whatever keeps it from beginning, a program that reads events is told, and told the end.
+#[test]
+fn a_talk_that_cannot_begin_ends_for_programs_too() {
+    let lab = Lab::new();
+    question(&lab);
+    let ends = |output: &str, args: &[&str], code: i32, status: &str, why: &str| {
+        let usual = ["talk", "-i", "question.wav", "--json", "-o", output];
+        let ran = lab.run(&[&usual, args].concat());
+        assert_eq!(ran.code, Some(code), "{}\n{}", ran.out, ran.err);
+        let events = events(ran.out.as_bytes());
+        let [error, end] = events.as_slice() else { panic!("not two events: {events:?}") };
+        assert_eq!(error["type"], "error");
+        assert!(error["message"].as_str().unwrap().contains(why), "{error}");
+        assert_eq!((&end["type"], &end["status"]), (&json!("end"), &json!(status)));
+    };
+    ends("a.wav", &[], 3, "nothing_done", "duet models fetch");
+    ends("a.wav", &["--cd", "/none"], 2, "failed", "/none");
+    ends("a.wav", &["-c", "model_provider=nobody"], 1, "failed", "nobody");
+    configure(&lab, "http://127.0.0.1:9/v1", "http://127.0.0.1:9/v1");
+    ends("question.wav", &[], 2, "failed", "over the question");
 }
 
 fn read(path: &Path) -> Vec<i16> {

@@ -1,5 +1,7 @@
 //! A small Rust repository with one failing test.
 
+use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -48,9 +50,12 @@ fn write(dir: &Path) -> io::Result<()> {
     FILES.iter().try_for_each(|(name, text)| fs::write(dir.join(name), text))
 }
 
-/// Neither the user's identity nor their hooks and signing have a part in this.
+/// Neither the user's identity nor their hooks and signing have a part in this, nor the
+/// repository in which the demo was started.
 fn git(dir: &Path, args: &[&str]) -> Result<(), SampleError> {
-    let output = Command::new("git")
+    let mut git = Command::new("git");
+    forget_repository(&mut git, env::vars_os().map(|(name, _)| name));
+    let output = git
         .args(["-c", "user.name=Duet", "-c", "user.email=duet@localhost"])
         .args(["-c", "commit.gpgsign=false", "-c", "core.hooksPath=/dev/null"])
         .args(args)
@@ -63,6 +68,14 @@ fn git(dir: &Path, args: &[&str]) -> Result<(), SampleError> {
     }
     let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     Err(SampleError::Git { dir: dir.to_owned(), message })
+}
+
+/// Takes away every `GIT_*`: a hook or an alias that calls us has some, which point git at its
+/// own repository (`GIT_DIR`, `GIT_INDEX_FILE`).
+fn forget_repository(command: &mut Command, environment: impl Iterator<Item = OsString>) {
+    for name in environment.filter(|name| name.as_encoded_bytes().starts_with(b"GIT_")) {
+        command.env_remove(name);
+    }
 }
 
 const CARGO_TOML: &str = r#"[package]
@@ -140,3 +153,18 @@ mod tests {
     }
 }
 "#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn git_is_not_led_to_another_repository() {
+        let mut command = Command::new("git");
+        let names = ["GIT_DIR", "HOME", "GIT_INDEX_FILE", "DIGIT_", "GIT_CONFIG_COUNT"];
+        forget_repository(&mut command, names.into_iter().map(OsString::from));
+        let removed: Vec<_> = command.get_envs().collect();
+        let gone = ["GIT_CONFIG_COUNT", "GIT_DIR", "GIT_INDEX_FILE"];
+        assert_eq!(removed, gone.map(|name| (name.as_ref(), None)));
+    }
+}

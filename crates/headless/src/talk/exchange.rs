@@ -27,10 +27,19 @@ const REPLY_PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) enum Sign {
     /// The last sample of the question was fed.
     InputEnded,
+    /// As [`Sign::InputEnded`], and there was nothing in it that anybody could hear.
+    SilenceEnded,
     SpeechStarted,
     SpeechStopped,
-    /// Sound or words of a reply, or another sign of life.
+    /// The words of an utterance.
+    Understood,
+    /// An utterance was written down, or could not be. Without [`Sign::Understood`] before it,
+    /// there were no words in it.
+    Transcribed,
+    /// Neither of what follows, but somebody is at work.
     Alive,
+    /// Sound or words of a reply.
+    Replying,
     ReplyDone,
     /// A reply that came to nothing: cut short, cancelled, failed.
     ReplyBroken,
@@ -44,6 +53,8 @@ pub(crate) enum Sign {
 pub(crate) enum Outcome {
     Answered,
     NothingHeard,
+    /// Somebody spoke, but no words came of it.
+    NotUnderstood,
     /// Something was heard, and no reply came, or a broken one.
     Unanswered,
 }
@@ -51,12 +62,23 @@ pub(crate) enum Outcome {
 #[derive(Debug, Default)]
 pub(crate) struct Exchange {
     input_ended: bool,
+    /// Nothing in the input can be heard.
+    silent: bool,
     heard: bool,
     user_speaks: bool,
+    /// Utterances that are not written down yet.
+    unwritten: u32,
+    /// The words of the next one that will be.
+    words: bool,
     /// A handoff whose turn has not started.
     handed_off: bool,
     turns: u32,
     reply: Reply,
+    /// What it was before the utterance that called for one.
+    before: Before,
+    /// A turn has a result that no reply has begun to tell: one that began before the turn
+    /// ended only acknowledges it.
+    untold: bool,
     last_sign: Time,
 }
 
@@ -64,6 +86,22 @@ pub(crate) struct Exchange {
 #[derive(Debug, Default, PartialEq, Eq)]
 enum Reply {
     #[default]
+    Owed,
+    /// It has begun, and is not over.
+    Sounding,
+    Given,
+    Broken,
+    /// There was an utterance without words: nobody has to answer it, though a service may.
+    Needless,
+}
+
+/// What is owed if the last utterance turns out to be without words.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Before {
+    /// Nothing: it is the first.
+    #[default]
+    Nothing,
+    /// A reply to words.
     Owed,
     Given,
     Broken,
@@ -74,19 +112,49 @@ impl Exchange {
         self.last_sign = now;
         match sign {
             Sign::InputEnded => self.input_ended = true,
+            Sign::SilenceEnded => {
+                self.input_ended = true;
+                self.silent = true;
+            }
             Sign::SpeechStarted => {
                 self.heard = true;
                 self.user_speaks = true;
-                self.reply = Reply::Owed;
+                self.call_for_reply();
             }
             Sign::SpeechStopped => {
                 self.heard = true;
                 self.user_speaks = false;
-                self.reply = Reply::Owed;
+                self.unwritten += 1;
+                self.call_for_reply();
+            }
+            Sign::Understood => {
+                self.words = true;
+                self.before = Before::Owed;
+                if self.reply == Reply::Needless {
+                    self.reply = Reply::Owed;
+                }
+            }
+            Sign::Transcribed => {
+                self.unwritten = self.unwritten.saturating_sub(1);
+                let words = std::mem::take(&mut self.words);
+                if !words && self.unwritten == 0 && self.reply == Reply::Owed && !self.untold {
+                    self.reply = match self.before {
+                        Before::Nothing => Reply::Needless,
+                        Before::Owed => Reply::Owed,
+                        Before::Given => Reply::Given,
+                        Before::Broken => Reply::Broken,
+                    };
+                }
             }
             Sign::Alive => {}
-            Sign::ReplyDone => self.reply = Reply::Given,
-            Sign::ReplyBroken => self.reply = Reply::Broken,
+            Sign::Replying => {
+                if self.reply != Reply::Sounding {
+                    self.reply = Reply::Sounding;
+                    self.untold = false;
+                }
+            }
+            Sign::ReplyDone => self.reply = if self.untold { Reply::Owed } else { Reply::Given },
+            Sign::ReplyBroken => self.reply = if self.untold { Reply::Owed } else { Reply::Broken },
             // One that steers a running turn starts none.
             Sign::HandedOff => self.handed_off = self.turns == 0,
             Sign::TurnStarted => {
@@ -95,9 +163,23 @@ impl Exchange {
             }
             Sign::TurnEnded => {
                 self.turns = self.turns.saturating_sub(1);
-                self.reply = Reply::Owed;
+                self.untold = true;
+                if self.reply != Reply::Sounding {
+                    self.reply = Reply::Owed;
+                }
             }
         }
+    }
+
+    fn call_for_reply(&mut self) {
+        match self.reply {
+            Reply::Owed => (),
+            Reply::Given => self.before = Before::Given,
+            // Whoever speaks cuts it short.
+            Reply::Sounding | Reply::Broken => self.before = Before::Broken,
+            Reply::Needless => self.before = Before::Nothing,
+        }
+        self.reply = Reply::Owed;
     }
 
     /// When [`Exchange::outcome`] is worth another look although nothing happened.
@@ -116,6 +198,9 @@ impl Exchange {
         if !self.input_ended || self.turns > 0 {
             return None;
         }
+        if !self.heard && self.silent {
+            return Some((Duration::ZERO, Outcome::NothingHeard));
+        }
         if !self.heard {
             return Some((HEARING_PATIENCE, Outcome::NothingHeard));
         }
@@ -125,7 +210,9 @@ impl Exchange {
         Some(match (&self.reply, self.handed_off) {
             (Reply::Given, false) => (GRACE, Outcome::Answered),
             (Reply::Given, true) => (HANDOFF_PATIENCE, Outcome::Answered),
-            (Reply::Owed, _) => (REPLY_PATIENCE, Outcome::Unanswered),
+            (Reply::Owed | Reply::Sounding, _) => (REPLY_PATIENCE, Outcome::Unanswered),
+            // Speech models that listen by themselves may have understood more than was written.
+            (Reply::Needless, _) => (HANDOFF_PATIENCE, Outcome::NotUnderstood),
             // Whoever cut it short may say another one.
             (Reply::Broken, _) => (HANDOFF_PATIENCE, Outcome::Unanswered),
         })
@@ -164,12 +251,61 @@ mod tests {
             (4, TurnStarted),
             (5, ReplyDone),
             (20, TurnEnded),
-            (22, Alive),
+            (22, Replying),
             (23, ReplyDone),
         ];
         check(&signs, Some((24, Outcome::Answered)));
         check(&signs[..6], None);
         check(&signs[..8], Some((82, Outcome::Unanswered)));
+    }
+
+    /// Its first sentence was said long ago: the rest of it is still being made.
+    #[test]
+    fn a_reply_that_has_begun_is_heard_to_its_end() {
+        use Sign::*;
+        let signs = [
+            (1, SpeechStarted),
+            (2, SpeechStopped),
+            (3, InputEnded),
+            (4, ReplyDone),
+            (4, Replying),
+            (30, Replying),
+            (50, ReplyDone),
+        ];
+        check(&signs, Some((51, Outcome::Answered)));
+        check(&signs[..6], Some((90, Outcome::Unanswered)));
+    }
+
+    /// A turn that is over before it was acknowledged: the end of the acknowledgement is not
+    /// the end of the answer.
+    #[test]
+    fn an_acknowledgement_is_not_the_result() {
+        use Sign::*;
+        let signs = [
+            (1, SpeechStarted),
+            (2, SpeechStopped),
+            (3, InputEnded),
+            (3, Replying),
+            (3, HandedOff),
+            (3, TurnStarted),
+            (4, TurnEnded),
+            (5, Replying),
+            (6, ReplyDone),
+            (9, Replying),
+            (20, ReplyDone),
+        ];
+        check(&signs, Some((21, Outcome::Answered)));
+        check(&signs[..9], Some((66, Outcome::Unanswered)));
+        // Of a reply that only calls the agent nothing sounds.
+        let silent = [
+            (1, SpeechStarted),
+            (2, SpeechStopped),
+            (3, InputEnded),
+            (3, TurnStarted),
+            (4, TurnEnded),
+            (4, ReplyDone),
+        ];
+        check(&silent, Some((64, Outcome::Unanswered)));
     }
 
     #[test]
@@ -189,6 +325,7 @@ mod tests {
             (3, TurnStarted),
             (3, HandedOff),
             (4, TurnEnded),
+            (5, Replying),
             (5, ReplyDone),
         ];
         check(&signs, Some((6, Outcome::Answered)));
@@ -218,9 +355,37 @@ mod tests {
     fn silence_and_broken_replies_have_names() {
         use Sign::*;
         check(&[(3, InputEnded)], Some((33, Outcome::NothingHeard)));
+        check(&[(3, SilenceEnded)], Some((3, Outcome::NothingHeard)));
         check(
             &[(1, SpeechStarted), (2, SpeechStopped), (3, InputEnded), (4, ReplyBroken)],
             Some((14, Outcome::Unanswered)),
         );
+    }
+    #[test]
+    fn sound_without_words_calls_for_no_reply() {
+        use Sign::*;
+        let cough = [(1, SpeechStarted), (2, SpeechStopped), (3, InputEnded), (4, Transcribed)];
+        check(&cough, Some((14, Outcome::NotUnderstood)));
+        // A service that listens by itself answers all the same.
+        let answered = [(5, Replying), (8, ReplyDone)];
+        check(&[&cough[..], &answered].concat(), Some((9, Outcome::Answered)));
+        let question = [(1, SpeechStarted), (2, SpeechStopped), (3, Understood), (3, Transcribed)];
+        check(&[&question[..], &[(4, InputEnded)]].concat(), Some((64, Outcome::Unanswered)));
+        // A cough behind a question takes nothing back, whichever is written down first.
+        let behind = [(4, SpeechStarted), (5, SpeechStopped), (5, InputEnded), (6, Transcribed)];
+        check(&[&question[..], &behind].concat(), Some((66, Outcome::Unanswered)));
+        let spoken = [(3, Replying), (3, ReplyDone)];
+        check(&[&question[..], &spoken, &behind].concat(), Some((7, Outcome::Answered)));
+        let both = [
+            (1, SpeechStarted),
+            (2, SpeechStopped),
+            (3, SpeechStarted),
+            (4, SpeechStopped),
+            (4, InputEnded),
+            (5, Transcribed),
+            (20, Understood),
+            (20, Transcribed),
+        ];
+        check(&both, Some((80, Outcome::Unanswered)));
     }
 }

@@ -67,6 +67,12 @@ impl<'a> Jsonl<'a> {
         Self { console, names: ItemNames::default() }
     }
 
+    pub(super) fn end_without_answer(&mut self, message: &str, exit: Exit) -> io::Result<()> {
+        self.say(&Event::Error { message })?;
+        let status = status(exit);
+        self.say(&Event::End { status, answer: None, output: None, rollout: None })
+    }
+
     fn say(&mut self, event: &Event<'_>) -> io::Result<()> {
         let line = serde_json::to_string(event)?;
         self.console.answer(&line)
@@ -137,16 +143,14 @@ impl View for Jsonl<'_> {
     }
 
     fn failed(&mut self, error: &HeadlessError) -> io::Result<()> {
-        self.say(&Event::Error { message: &error.to_string() })?;
-        let status = status(error.exit());
-        self.say(&Event::End { status, answer: None, output: None, rollout: None })
+        self.end_without_answer(&error.to_string(), error.exit())
     }
 }
 
 fn status(exit: Exit) -> &'static str {
     match exit {
         Exit::Done => "done",
-        Exit::Failed => "failed",
+        Exit::Failed | Exit::Misused => "failed",
         Exit::NothingDone => "nothing_done",
         Exit::Interrupted | Exit::Terminated => "stopped",
     }

@@ -21,7 +21,7 @@ where
 {
     let (mut peer, connection) = Peer::start();
     let (console, out, progress): (_, Page, Page) = console();
-    let (signals, received) = mpsc::channel(2);
+    let (signals, mut received) = mpsc::channel(2);
     let args = ExecArgs {
         thread: ThreadArgs { cwd: Some("/w".into()), ..ThreadArgs::default() },
         prompt: "run the tests".into(),
@@ -32,7 +32,7 @@ where
     let client = async {
         let server =
             Server::greet(connection, "duet-exec", "0.0.0", Default::default()).await.unwrap();
-        run_exec(server, args, console, received).await
+        run_exec(server, args, console, &mut received).await
     };
     let server = async {
         peer.initialize().await;
@@ -235,7 +235,7 @@ async fn the_answer_goes_to_a_file_too() {
     let path = dir.path().join("answer.txt");
     let (mut peer, connection) = Peer::start();
     let (console, out, _) = console();
-    let (_signals, received) = mpsc::channel(1);
+    let (_signals, mut received) = mpsc::channel(1);
     let args = ExecArgs {
         thread: ThreadArgs::default(),
         prompt: "hi".into(),
@@ -246,7 +246,7 @@ async fn the_answer_goes_to_a_file_too() {
     let client = async {
         let server =
             Server::greet(connection, "duet-exec", "0.0.0", Default::default()).await.unwrap();
-        run_exec(server, args, console, received).await
+        run_exec(server, args, console, &mut received).await
     };
     let server = async {
         peer.initialize().await;

@@ -61,6 +61,14 @@ impl Peer {
         &self.audio[wanted - count..]
     }
 
+    /// Refuses the next frame of sound, and gives it.
+    pub(crate) async fn refuse_sound(&mut self, code: i64, message: &str) -> Value {
+        let (id, audio) = self.next_frame().await;
+        let error = json!({ "code": code, "message": message });
+        self.send(json!({ "id": id, "error": error })).await;
+        audio
+    }
+
     async fn next_frame(&mut self) -> (Value, Value) {
         let message = self.read_message("sound").await;
         assert_eq!(message["method"], APPEND_AUDIO, "of {message}");

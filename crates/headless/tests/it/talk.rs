@@ -7,13 +7,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use app_server_protocol::AudioChunk;
 use audio_io::{WavReader, write_wav};
 use headless::{
-    Exit, HeadlessError, Server, Signal, TalkArgs, TalkFormat, TalkReport, ThreadArgs, talk,
+    Exit, HeadlessError, Pace, Server, Signal, TalkArgs, TalkFormat, TalkReport, ThreadArgs, talk,
     talk_capabilities,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::peer::{Peer, console, thread};
 
@@ -35,8 +35,12 @@ impl Ran {
 
 fn question(dir: &Path) -> PathBuf {
     let path = dir.join("question.wav");
-    let samples: Vec<i16> = (0..QUESTION_FRAMES * 480).map(|i| (i % 100) as i16 * 100).collect();
-    write_wav(&path, &samples).unwrap();
+    // One that a test has put there stays.
+    if !path.exists() {
+        let sample = |i: usize| (i % 100) as i16 * 100;
+        let samples: Vec<i16> = (0..QUESTION_FRAMES * 480).map(sample).collect();
+        write_wav(&path, &samples).unwrap();
+    }
     path
 }
 
@@ -44,7 +48,18 @@ async fn run<F>(format: TalkFormat, play: impl FnOnce(Peer, mpsc::Sender<Signal>
 where
     F: Future<Output = Peer>,
 {
-    let dir = tempfile::tempdir().unwrap();
+    run_in(tempfile::tempdir().unwrap(), format, Pace::AsTaken, play).await
+}
+
+async fn run_in<F>(
+    dir: TempDir,
+    format: TalkFormat,
+    pace: Pace,
+    play: impl FnOnce(Peer, mpsc::Sender<Signal>) -> F,
+) -> Ran
+where
+    F: Future<Output = Peer>,
+{
     let (mut peer, connection) = Peer::start();
     let (mut console, out, progress) = console();
     let (signals, mut received) = mpsc::channel(2);
@@ -53,6 +68,7 @@ where
         input: question(dir.path()),
         output: dir.path().join("answer.wav"),
         format,
+        pace,
     };
     let client = async {
         let server =
@@ -179,6 +195,54 @@ duet: a b fails.
     assert_eq!(pcm.last(), Some(&2000));
 }
 
+/// A voice that counts samples gets a recording as fast as it takes it; one that is made for
+/// live sound hears it as it was spoken. Silence is never faster than it lasts.
+#[tokio::test(start_paused = true)]
+async fn a_recording_is_played_at_the_pace_of_who_listens() {
+    for (pace, question_ms) in [(Pace::AsTaken, 0..=0), (Pace::Live, 480..=500)] {
+        let dir = tempfile::tempdir().unwrap();
+        let ran = run_in(dir, TalkFormat::Json, pace, |mut peer, _signals| async move {
+            start(&mut peer).await;
+            let started = Instant::now();
+            peer.hear(QUESTION_FRAMES).await;
+            let took = started.elapsed().as_millis();
+            assert!(question_ms.contains(&took), "{pace:?}: the question took {took} ms");
+            peer.hear(50).await;
+            let took = started.elapsed().as_millis() - took;
+            assert!((980..=1_020).contains(&took), "{pace:?}: a second of silence: {took} ms");
+            stage(&mut peer, "speechStarted").await;
+            stage(&mut peer, "speechStopped").await;
+            sounds(&mut peer, &[1000; 2400]).await;
+            stage(&mut peer, "replyDone").await;
+            goodbye(&mut peer).await;
+            peer
+        })
+        .await;
+        assert_eq!(ran.report.unwrap().exit, Exit::Done);
+    }
+}
+
+/// What the conversation has no room for is not lost: it is asked again.
+#[tokio::test(start_paused = true)]
+async fn a_conversation_that_is_behind_is_waited_for() {
+    let ran = run(TalkFormat::Json, |mut peer, _signals| async move {
+        start(&mut peer).await;
+        peer.hear(10).await;
+        let refused = peer.refuse_sound(-32_001, "seconds behind").await;
+        let next = peer.hear(1).await[0].clone();
+        assert_eq!(refused, next, "another frame came in its place");
+        peer.hear(QUESTION_FRAMES - 11).await;
+        stage(&mut peer, "speechStarted").await;
+        stage(&mut peer, "speechStopped").await;
+        sounds(&mut peer, &[1000; 2400]).await;
+        stage(&mut peer, "replyDone").await;
+        goodbye(&mut peer).await;
+        peer
+    })
+    .await;
+    assert_eq!(ran.report.unwrap().exit, Exit::Done);
+}
+
 #[tokio::test(start_paused = true)]
 async fn programs_get_events_with_a_type() {
     let ran = run(TalkFormat::Json, |peer, _signals| a_usual_talk(peer)).await;
@@ -224,6 +288,81 @@ async fn a_file_without_speech_is_named() {
         ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(events[1]["type"], "error");
     assert_eq!(events[2]["status"], "failed");
+}
+
+/// A muted microphone is known at the end of the file, not half a minute later.
+#[tokio::test(start_paused = true)]
+async fn a_silent_file_is_named_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    write_wav(&dir.path().join("question.wav"), &[3; QUESTION_FRAMES * 480]).unwrap();
+    let started = Instant::now();
+    let ran = run_in(dir, TalkFormat::Json, Pace::AsTaken, |mut peer, _signals| async move {
+        start(&mut peer).await;
+        peer.hear(QUESTION_FRAMES).await;
+        peer
+    })
+    .await;
+    let error = ran.report.as_ref().unwrap_err();
+    assert!(error.to_string().starts_with("no speech was heard in "), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn speech_without_words_is_named_with_its_cause() {
+    let ran = run(TalkFormat::Json, |mut peer, _signals| async move {
+        start(&mut peer).await;
+        stage(&mut peer, "speechStarted").await;
+        stage(&mut peer, "speechStopped").await;
+        peer.hear(QUESTION_FRAMES).await;
+        peer.tell("warning", json!({ "message": "the recogniser broke" })).await;
+        stage(&mut peer, "transcribed").await;
+        peer.hear(490).await;
+        peer
+    })
+    .await;
+    let error = ran.report.as_ref().unwrap_err().to_string();
+    assert!(error.starts_with("no words were understood in "), "{error}");
+    for part in ["question.wav: the recogniser broke; ", "record it louder"] {
+        assert!(error.contains(part), "{part:?} in {error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_answer_is_named_with_its_cause() {
+    let ran = run(TalkFormat::Json, |mut peer, _signals| async move {
+        start(&mut peer).await;
+        stage(&mut peer, "speechStarted").await;
+        stage(&mut peer, "speechStopped").await;
+        peer.hear(QUESTION_FRAMES).await;
+        says(&mut peer, "user", "Run the tests.").await;
+        stage(&mut peer, "transcribed").await;
+        peer.tell("warning", json!({ "message": "the voice broke" })).await;
+        peer.hear(2_990).await;
+        peer
+    })
+    .await;
+    let error = ran.report.as_ref().unwrap_err().to_string();
+    assert!(error.contains("but no spoken answer came: the voice broke; run the"), "{error}");
+}
+
+/// What was answered yesterday is not lost to a question that nobody hears.
+#[tokio::test(start_paused = true)]
+async fn a_run_that_comes_to_nothing_leaves_the_old_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, part) = (dir.path().join("answer.wav"), dir.path().join("answer.wav.part"));
+    fs::write(&old, "an old answer").unwrap();
+    let begun = part.clone();
+    let ran = run_in(dir, TalkFormat::Json, Pace::AsTaken, |mut peer, _signals| async move {
+        start(&mut peer).await;
+        assert!(begun.is_file());
+        peer.hear(QUESTION_FRAMES).await;
+        peer.tell("thread/realtime/closed", json!({ "reason": "transport_closed" })).await;
+        peer
+    })
+    .await;
+    assert!(ran.report.is_err());
+    assert_eq!(fs::read_to_string(&old).unwrap(), "an old answer");
+    assert!(!part.exists());
 }
 
 #[tokio::test(start_paused = true)]
@@ -276,16 +415,41 @@ async fn a_signal_stops_the_work_and_keeps_the_recording() {
     assert_eq!(ran.answer().iter().filter(|sample| **sample == 1000).count(), 2400);
 }
 
+/// Who wants to be gone does not stay for the goodbye.
+#[tokio::test(start_paused = true)]
+async fn a_second_signal_does_not_wait() {
+    let started = Instant::now();
+    let ran = run(TalkFormat::Json, |mut peer, signals| async move {
+        start(&mut peer).await;
+        peer.hear(QUESTION_FRAMES).await;
+        signals.send(Signal::Terminate).await.unwrap();
+        peer.expect("thread/realtime/stop", json!({})).await;
+        signals.send(Signal::Terminate).await.unwrap();
+        peer
+    })
+    .await;
+    assert_eq!(ran.report.unwrap().exit, Exit::Terminated);
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+}
+
 #[tokio::test(start_paused = true)]
 async fn mistakes_are_found_before_anything_is_started() {
     let dir = tempfile::tempdir().unwrap();
     let no_wav = dir.path().join("notes.txt");
     fs::write(&no_wav, "hello").unwrap();
     let good = question(dir.path());
+    let sound = fs::read(&good).unwrap();
+    let (link, twin) = (dir.path().join("link.wav"), dir.path().join("twin.wav"));
+    std::os::unix::fs::symlink(&good, &link).unwrap();
+    fs::hard_link(&good, &twin).unwrap();
+    let over = "the answer would be written over the question";
     for (input, output, why) in [
+        (good.clone(), good.clone(), over),
+        (good.clone(), link, over),
+        (twin, good.clone(), over),
         (dir.path().join("none.wav"), dir.path().join("a.wav"), "cannot read "),
         (no_wav, dir.path().join("a.wav"), "is not a WAV file"),
-        (good, dir.path().join("no/such/dir/a.wav"), "cannot write "),
+        (good.clone(), dir.path().join("no/such/dir/a.wav"), "cannot write "),
     ] {
         let (mut peer, connection) = Peer::start();
         let (mut console, _out, _progress) = console();
@@ -295,6 +459,7 @@ async fn mistakes_are_found_before_anything_is_started() {
             input,
             output,
             format: TalkFormat::People { captions: false },
+            pace: Pace::AsTaken,
         };
         let client = async {
             let server =
@@ -302,7 +467,9 @@ async fn mistakes_are_found_before_anything_is_started() {
             talk(server, args, &mut console, &mut received).await
         };
         let (report, ()) = tokio::join!(client, peer.initialize());
-        let error = report.unwrap_err().to_string();
-        assert!(error.contains(why), "{error}");
+        let error = report.unwrap_err();
+        assert_eq!(error.exit() == Exit::Misused, why == over);
+        assert!(error.to_string().contains(why), "{error}");
+        assert!(fs::read(&good).unwrap() == sound, "the question was changed");
     }
 }

@@ -62,6 +62,28 @@ pub(super) fn refusal(refusal: ours::Refusal) -> Refusal {
             format!("The item with id '{item}' does not exist."),
         )
         .about("response.input"),
+        ours::Refusal::ConversationFull { items, bytes } => Refusal::new(
+            ErrorCode::InvalidValue,
+            format!(
+                "A conversation holds at most {items} items and {} MiB of text. Delete items that \
+                 are no longer needed, or begin a new session.",
+                bytes >> 20
+            ),
+        )
+        .about("item"),
+        ours::Refusal::TooManyDictations { most } => Refusal::new(
+            ErrorCode::InvalidValue,
+            format!(
+                "At most {most} items are transcribed at a time. Wait until one of them is, or \
+                 give its 'transcript' with the audio."
+            ),
+        )
+        .about("item.content"),
+        ours::Refusal::NoImages => Refusal::new(
+            ErrorCode::InvalidValue,
+            "Images are not understood by this server. Say in an 'input_text' part what is on it.",
+        )
+        .about("item.content"),
         ours::Refusal::CommitEmpty { ms } => Refusal::new(
             ErrorCode::InputAudioBufferCommitEmpty,
             format!(

@@ -54,6 +54,13 @@ impl Client {
         self.socket.send(message).await.unwrap();
     }
 
+    /// Asks and never reads, until the server hangs up.
+    pub(crate) async fn ask_until_it_breaks(&mut self, event: &Value) {
+        let asking =
+            async { while self.socket.send(Message::text(event.to_string())).await.is_ok() {} };
+        timeout(PATIENCE, asking).await.expect("the server holds on to a client that never reads");
+    }
+
     /// The next event, which must be of this type.
     #[track_caller]
     pub(crate) fn expect(&mut self, kind: &str) -> impl Future<Output = Value> {

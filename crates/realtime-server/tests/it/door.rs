@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use realtime_server::{ApiKey, BindError, Exposure, Options, RealtimeServer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -90,6 +92,34 @@ async fn a_taken_port_is_named() {
     let options = Options::new(server.addr(), ApiKey::generate());
     let error = RealtimeServer::bind(options, Script::new()).await.unwrap_err().to_string();
     assert!(error.starts_with(&format!("cannot listen on {}: ", server.addr())), "{error}");
+}
+
+/// Who is let in is served: the one too many is told at the door.
+#[tokio::test]
+async fn a_full_house_is_named_at_the_door() {
+    let server = serve(&Script::new()).await;
+    let mut clients = Vec::new();
+    for _ in 0..16 {
+        clients.push(Client::connect(&server).await);
+    }
+    let bearer = format!("Bearer {KEY}");
+    let answer = ask(&server, "/v1/realtime", &[("Authorization", &bearer)]).await;
+    assert_eq!(status(&answer), "503");
+    assert!(answer.contains(r#""code":"too_many_sessions""#), "{answer}");
+    for client in &mut clients {
+        client.expect_silence().await;
+    }
+}
+
+/// A connection that never asks for anything is not kept.
+#[tokio::test(start_paused = true)]
+async fn who_does_not_finish_asking_is_sent_away() {
+    let server = serve(&Script::new()).await;
+    let mut stream = TcpStream::connect(server.addr()).await.unwrap();
+    stream.write_all(b"GET /v1/realtime HTTP/1.1\r\nHost: ").await.unwrap();
+    let mut answer = Vec::new();
+    let left = tokio::time::timeout(Duration::from_secs(60), stream.read_to_end(&mut answer)).await;
+    left.expect("the connection is still open").unwrap();
 }
 
 #[tokio::test]

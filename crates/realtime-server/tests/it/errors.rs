@@ -49,6 +49,18 @@ async fn what_cannot_be_taken_is_refused_in_words_that_clients_know() {
             "missing_required_parameter",
             json!("item"),
         ),
+        (
+            json!({
+                "type": "conversation.item.create",
+                "item": {
+                    "type": "message",
+                    "role": "user",
+                    "content": [{ "type": "input_image", "image_url": "data:image/png;base64,AA" }],
+                },
+            }),
+            "invalid_value",
+            json!("item.content"),
+        ),
         (json!({ "type": "sing" }), "invalid_value", json!("type")),
     ] {
         let mut event = event;
@@ -80,11 +92,34 @@ async fn garbage_does_no_harm() {
     client.expect_silence().await;
 }
 
+/// Who relies on us to hear when somebody speaks would talk to nobody for ever.
+#[tokio::test]
+async fn a_session_that_lost_its_ears_ends_with_the_reason() {
+    let why = "the ear's model is missing: run `duet models fetch`";
+    let server = serve(&Script::new().without_ears()).await;
+    let mut client = Client::connect(&server).await;
+    speak_for(&mut client, 40).await;
+    assert_eq!(client.expect("error").await["error"]["message"], why);
+    assert_eq!(client.goodbye().await, (1011, why.to_owned()));
+
+    // A frame that says goodbye is short; the sentence was whole before.
+    let long = format!("{why}, where {}", "ö".repeat(100));
+    let server = serve(&Script::new().without_ears_because(&long)).await;
+    let mut client = Client::connect(&server).await;
+    speak_for(&mut client, 40).await;
+    assert_eq!(client.expect("error").await["error"]["message"], long.as_str());
+    let (code, reason) = client.goodbye().await;
+    assert!(code == 1011 && long.starts_with(&reason) && why.len() < reason.len(), "{reason}");
+}
+
 /// Without ears the client is told, and can still commit by itself.
 #[tokio::test]
 async fn a_server_without_ears_says_so_once() {
     let server = serve(&Script::new().without_ears().will_hear("hello")).await;
     let mut client = Client::connect(&server).await;
+    let manual = json!({ "type": "realtime", "audio": { "input": { "turn_detection": null } } });
+    client.send(json!({ "type": "session.update", "session": manual })).await;
+    client.expect("session.updated").await;
     speak_for(&mut client, 500).await;
     let error = client.expect("error").await["error"].clone();
     assert_eq!(error["code"], "server_error");
@@ -121,6 +156,24 @@ async fn a_client_that_does_not_read_is_disconnected() {
     }
     let goodbye = (1008, "you read more slowly than you asked for events".to_owned());
     assert_eq!(client.goodbye().await, goodbye);
+}
+
+/// Who does not even read that it is sent away is hung up on: its place is free again.
+#[tokio::test]
+async fn a_client_that_never_reads_is_hung_up_on() {
+    let server = serve(&Script::new()).await;
+    let mut client = Client::connect(&server).await;
+    let manual = json!({ "type": "realtime", "audio": { "input": { "turn_detection": null } } });
+    client.send(json!({ "type": "session.update", "session": manual })).await;
+    client.expect("session.updated").await;
+    let second = STANDARD.encode(vec![1; 48_000]);
+    for _ in 0..20 {
+        client.send(json!({ "type": "input_audio_buffer.append", "audio": second })).await;
+    }
+    client.send(json!({ "type": "input_audio_buffer.commit" })).await;
+    let committed = client.expect("input_audio_buffer.committed").await;
+    let retrieve = json!({ "type": "conversation.item.retrieve", "item_id": committed["item_id"] });
+    client.ask_until_it_breaks(&retrieve).await;
 }
 
 /// What breaks on our side ends one response, not the session and not the server.

@@ -13,6 +13,8 @@ pub(crate) struct Script {
     lines: Arc<Mutex<Lines>>,
     /// While false, nobody is spoken to the end.
     voice: watch::Sender<bool>,
+    /// Everything that the voice was given, with its speed.
+    spoken: watch::Sender<Vec<(String, f32)>>,
 }
 
 #[derive(Debug, Default)]
@@ -20,7 +22,8 @@ struct Lines {
     /// What is recognised next; a failure, once there is no more.
     transcripts: VecDeque<String>,
     replies: VecDeque<Vec<ModelEvent>>,
-    deaf: bool,
+    /// Why nobody listens.
+    deaf: Option<String>,
     /// Speaking this breaks the worker.
     poison: Option<String>,
     /// What was spoken and asked, in order.
@@ -29,7 +32,8 @@ struct Lines {
 
 impl Script {
     pub(crate) fn new() -> Self {
-        Self { lines: Arc::default(), voice: watch::Sender::new(true) }
+        let spoken = watch::Sender::new(Vec::new());
+        Self { lines: Arc::default(), voice: watch::Sender::new(true), spoken }
     }
 
     pub(crate) fn will_hear(self, words: &str) -> Self {
@@ -59,7 +63,11 @@ impl Script {
     }
 
     pub(crate) fn without_ears(self) -> Self {
-        self.lines.lock().unwrap().deaf = true;
+        self.without_ears_because("the ear's model is missing: run `duet models fetch`")
+    }
+
+    pub(crate) fn without_ears_because(self, why: &str) -> Self {
+        self.lines.lock().unwrap().deaf = Some(why.to_owned());
         self
     }
 
@@ -71,6 +79,12 @@ impl Script {
     /// From now on the voice begins, and does not end.
     pub(crate) fn hold_the_voice(&self) {
         self.voice.send_replace(false);
+    }
+
+    /// What the voice was given, as soon as it is so much.
+    pub(crate) async fn spoken(&self, count: usize) -> Vec<(String, f32)> {
+        let mut spoken = self.spoken.subscribe();
+        spoken.wait_for(|it| count <= it.len()).await.unwrap().clone()
     }
 
     /// What the models were asked, without what was rendered ahead.
@@ -93,9 +107,9 @@ impl Services for Script {
     }
 
     async fn hear(&self) -> Result<Loudness, ServiceError> {
-        match self.lines.lock().unwrap().deaf {
-            true => Err(ServiceError::new("the ear's model is missing: run `duet models fetch`")),
-            false => Ok(Loudness { waiting: Vec::new() }),
+        match &self.lines.lock().unwrap().deaf {
+            Some(why) => Err(ServiceError::new(why.clone())),
+            None => Ok(Loudness { waiting: Vec::new() }),
         }
     }
 
@@ -112,7 +126,8 @@ impl Services for Script {
         Ok(Transcript { text, log_probability: -0.1, no_speech: 0.0 })
     }
 
-    fn speak(&self, text: String, _speed: f32) -> Monotone {
+    fn speak(&self, text: String, speed: f32) -> Monotone {
+        self.spoken.send_modify(|it| it.push((text.clone(), speed)));
         let poisoned = self.lines.lock().unwrap().poison.as_ref() == Some(&text);
         assert!(!poisoned, "the script breaks here");
         Monotone { text: Some(text), voice: self.voice.subscribe() }

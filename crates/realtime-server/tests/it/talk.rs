@@ -2,9 +2,13 @@ use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use protocol::{RealtimeCommand, RealtimeVersion};
+use realtime_server::{ApiKey, Options, RealtimeServer};
+use realtime_wire::client::Codec;
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
 
-use crate::client::{Client, serve};
+use crate::client::{Client, KEY, serve};
 use crate::script::Script;
 
 pub(crate) static AGENT: LazyLock<Value> = LazyLock::new(|| {
@@ -153,6 +157,40 @@ async fn a_spoken_request_goes_to_the_agent_and_its_result_is_spoken() {
     assert_eq!(script.log(), ["transcribe about 3s in Some(\"en\")"]);
 }
 
+/// What our own client tells of running work, and of what was typed to the agent, would go round
+/// for ever if it were handed back to the agent.
+#[tokio::test]
+async fn what_our_client_tells_of_the_work_is_no_request() {
+    let script = Script::new().will_reply(&["Still at it."]).will_reply(&["Noted."]);
+    let server = serve(&script).await;
+    let mut client = Client::connect(&server).await;
+    configure(&mut client, json!({ "output_modalities": ["text"] })).await;
+    let codec = Codec::new(RealtimeVersion::V2);
+    for news in [
+        RealtimeCommand::Progress { handoff: "call_1".into(), text: "Two tests are left.".into() },
+        RealtimeCommand::Mirror { text: "Run only the fast ones.".into() },
+    ] {
+        for command in [news, RealtimeCommand::CreateResponse] {
+            client.send_raw(Message::text(codec.encode(&command).unwrap())).await;
+        }
+        client.expect_all(&["conversation.item.added", "conversation.item.done"]).await;
+        client.expect("response.created").await;
+        let said = [
+            "response.output_item.added",
+            "conversation.item.added",
+            "response.content_part.added",
+            "response.output_text.delta",
+            "response.output_text.done",
+            "response.content_part.done",
+            "conversation.item.done",
+            "response.output_item.done",
+        ];
+        client.expect_all(&said).await;
+        client.expect_all(&OVER).await;
+    }
+    assert_eq!(script.log(), ["reply with 1 tools", "reply with 1 tools"]);
+}
+
 #[tokio::test]
 async fn speech_cuts_the_voice_off() {
     let script = Script::new().will_hear("[coughs]");
@@ -259,6 +297,28 @@ async fn without_an_agent_a_model_answers() {
         script.log(),
         ["transcribe about 1s in Some(\"en\")", "reply with 0 tools", "reply with 1 tools"]
     );
+}
+
+/// Whatever the configured speed: an acknowledgement must not wait for the voice.
+#[tokio::test]
+async fn acknowledgements_are_spoken_before_they_are_needed() {
+    let script = Script::new().will_hear("Run the tests.");
+    let mut options = Options::new("127.0.0.1:0".parse().unwrap(), ApiKey::new(KEY).unwrap());
+    options.speed = 1.25;
+    let server = RealtimeServer::bind(options, script.clone()).await.unwrap();
+    let mut client = Client::connect(&server).await;
+    configure(&mut client, json!({})).await;
+    // Four acknowledgements, and the question whether anybody is there.
+    let ahead = script.spoken(5).await;
+    assert!(ahead.iter().all(|(_, speed)| *speed == 1.25), "{ahead:?}");
+    speak_for(&mut client, 500).await;
+    be_silent_for(&mut client, 600).await;
+    client.expect_all(&HEARD).await;
+    client.expect("conversation.item.input_audio_transcription.completed").await;
+    client.expect("response.created").await;
+    let said = client.expect_all(&SAID).await;
+    assert!(!sound(&said).is_empty());
+    assert_eq!(script.spoken(5).await, ahead, "it was spoken again");
 }
 
 /// Half an hour of speech, made in no time: the voice waits for its reader, nothing is lost

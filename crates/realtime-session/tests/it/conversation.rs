@@ -408,12 +408,14 @@ fn words_reach_the_clients_once_however_the_service_tells_them() {
   spoken user u2 "Recognised"
   stage Transcribed
 > said u3 " "
+  stage Transcribed
 > words u4 "half"
   delta user "half"
 > unclear u4 "noise"
   whole user "half"
   spoken user u4 "half"
   warning "the service could not write down what was said: noise"
+  stage Transcribed
 "#,
     );
 }
@@ -688,7 +690,10 @@ fn what_is_long_is_cut_in_the_middle() {
         realtime_session::Input::AppendText { text: long.clone() },
     ] {
         for output in session.handle(input, stdx::Time::ZERO) {
-            if let realtime_session::Output::Send(protocol::RealtimeCommand::Text { text }) = output
+            if let realtime_session::Output::Send(
+                protocol::RealtimeCommand::Text { text }
+                | protocol::RealtimeCommand::Mirror { text },
+            ) = output
             {
                 sent.push(text);
             }

@@ -179,6 +179,7 @@ fn show_command(command: &RealtimeCommand) -> String {
         RealtimeCommand::UpdateSession(config) => format!("session {:?}", config.instructions),
         RealtimeCommand::AppendAudio { pcm } => format!("audio {}", pcm.len()),
         RealtimeCommand::Text { text } => format!("text {text:?}"),
+        RealtimeCommand::Mirror { text } => format!("mirror {text:?}"),
         RealtimeCommand::Progress { handoff, text } => format!("progress {handoff} {text:?}"),
         RealtimeCommand::HandoffOutput { handoff, text, is_final: true } => {
             format!("final {handoff} {text:?}")

@@ -380,7 +380,7 @@ impl Service {
                 assert!(heard <= sent, "seed {seed}: truncated behind the end");
                 if dice.once_in(3) { vec![fault(FaultKind::Refused)] } else { Vec::new() }
             }
-            RealtimeCommand::Text { text } => {
+            RealtimeCommand::Text { text } | RealtimeCommand::Mirror { text } => {
                 assert_eq!(text, "typed", "seed {seed}");
                 Vec::new()
             }

@@ -16,9 +16,6 @@ pub use self::address::{AddressError, Endpoint, Handshake, handshake};
 use self::read::Reader;
 use crate::audio::{self, Samples};
 
-/// What the reference puts in front of a final answer, byte for byte.
-const FINAL_LABEL: &str = "\"Agent Final Message\":\n\n";
-
 /// Reads and writes one connection's text frames.
 #[derive(Debug)]
 pub struct Codec {

@@ -1,12 +1,12 @@
 //! The older dialect ("quicksilver"): handoffs are events of their own, and there are
 //! neither tools nor responses to ask for.
 
-use protocol::{Handoff, HandoffId, ItemId, RealtimeCommand, RealtimeEvent, SessionConfig};
+use protocol::{Handoff, HandoffId, ItemId, RealtimeCommand, RealtimeEvent, SessionConfig, labels};
 use serde_json::{Value, json};
 
 use super::read::{self, Reader};
 use super::v2::{append_audio, raw};
-use super::{DecodeError, FINAL_LABEL, Sound, fault};
+use super::{DecodeError, Sound, fault};
 
 /// `None` for what this dialect has no word for.
 pub(crate) fn encode(command: &RealtimeCommand) -> Option<Value> {
@@ -24,17 +24,11 @@ pub(crate) fn encode(command: &RealtimeCommand) -> Option<Value> {
             },
         }),
         RealtimeCommand::AppendAudio { pcm } => append_audio(pcm),
-        RealtimeCommand::Text { text } => json!({
-            "type": "conversation.item.create",
-            "item": {
-                "type": "message",
-                "role": "user",
-                "content": [{ "type": "text", "text": text }],
-            },
-        }),
+        RealtimeCommand::Text { text } => user_text(text),
+        RealtimeCommand::Mirror { text } => user_text(&format!("{}{text}", labels::MIRRORED)),
         RealtimeCommand::Progress { handoff, text } => append(handoff, text.clone()),
         RealtimeCommand::HandoffOutput { handoff, text, is_final: true } => {
-            append(handoff, format!("{FINAL_LABEL}{text}"))
+            append(handoff, format!("{}{text}", labels::ANSWER))
         }
         RealtimeCommand::HandoffOutput { handoff, text, is_final: false } => {
             append(handoff, text.clone())
@@ -42,6 +36,17 @@ pub(crate) fn encode(command: &RealtimeCommand) -> Option<Value> {
         RealtimeCommand::CreateResponse
         | RealtimeCommand::CancelResponse
         | RealtimeCommand::Truncate { item: _, heard: _ } => return None,
+    })
+}
+
+fn user_text(text: &str) -> Value {
+    json!({
+        "type": "conversation.item.create",
+        "item": {
+            "type": "message",
+            "role": "user",
+            "content": [{ "type": "text", "text": text }],
+        },
     })
 }
 

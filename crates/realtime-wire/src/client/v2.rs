@@ -2,12 +2,12 @@
 
 use protocol::{
     Handoff, HandoffId, ItemId, RealtimeCommand, RealtimeEvent, ResponseOutcome, SessionConfig,
-    SessionMode,
+    SessionMode, labels,
 };
 use serde_json::{Map, Value, json};
 
 use super::read::{self, Reader};
-use super::{DecodeError, FINAL_LABEL, Sound, fault};
+use super::{DecodeError, Sound, fault};
 use crate::audio;
 
 /// The tool by which the realtime model hands work over.
@@ -27,10 +27,6 @@ const PROMPT_DESCRIPTION: &str = "What the user asked for, in the user's own wor
 /// What the service writes the user's words down with.
 const TRANSCRIPTION_MODEL: &str = "gpt-4o-mini-transcribe";
 
-/// Put in front of news, so that the model neither takes them for the user's words nor for
-/// the result.
-const PROGRESS_LABEL: &str = "Update from background agent (task hasn't finished yet):\n\n";
-
 /// Keys under which models were seen to put the request, best first.
 const REQUEST_KEYS: [&str; 5] = ["input_transcript", "input", "text", "prompt", "query"];
 
@@ -41,11 +37,12 @@ pub(crate) fn encode(command: &RealtimeCommand) -> Value {
         }
         RealtimeCommand::AppendAudio { pcm } => append_audio(pcm),
         RealtimeCommand::Text { text } => user_text(text),
+        RealtimeCommand::Mirror { text } => user_text(&format!("{}{text}", labels::MIRRORED)),
         RealtimeCommand::Progress { handoff: _, text } => {
-            user_text(&format!("{PROGRESS_LABEL}{text}"))
+            user_text(&format!("{}{text}", labels::PROGRESS))
         }
         RealtimeCommand::HandoffOutput { handoff, text, is_final } => {
-            let label = if *is_final { FINAL_LABEL } else { "" };
+            let label = if *is_final { labels::ANSWER } else { "" };
             json!({
                 "type": "conversation.item.create",
                 "item": {

@@ -190,6 +190,11 @@ fn small_commands_have_their_words() {
                 },
             }))
         );
+        let mirrored = said(version, RealtimeCommand::Mirror { text: "hi".into() }).unwrap();
+        assert_eq!(
+            mirrored["item"]["content"][0]["text"],
+            "Typed by the user to the background agent, which has it already:\n\nhi"
+        );
     }
 }
 

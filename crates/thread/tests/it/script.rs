@@ -354,6 +354,7 @@ fn show_command(command: &RealtimeCommand) -> String {
         RealtimeCommand::UpdateSession(_) => "session".to_owned(),
         RealtimeCommand::AppendAudio { pcm } => format!("{} samples", pcm.len()),
         RealtimeCommand::Text { text } => format!("text {text}"),
+        RealtimeCommand::Mirror { text } => format!("mirror {text}"),
         RealtimeCommand::Progress { handoff, text } => format!("progress {handoff}: {text}"),
         RealtimeCommand::HandoffOutput { handoff, text, is_final } => {
             let kind = if *is_final { "answer" } else { "acknowledge" };

@@ -291,7 +291,7 @@ fn a_handoff_joins_a_typed_turn_and_gets_its_answer() {
 > opened
 > start run the tests
   accepted 1 t1
-  send c1 text run the tests
+  send c1 mirror run the tests
   prepare t1
 > prepared
   log t1, in conversation
@@ -427,7 +427,7 @@ fn stop_with_nothing_to_stop() {
   send c1 respond
 > start go
   accepted 1 t1
-  send c1 text go
+  send c1 mirror go
   prepare t1
 > prepared
   log t1, in conversation
@@ -561,7 +561,7 @@ fn a_new_conversation_replaces_the_old_one() {
 > opened
 > start more
   accepted 2 t2
-  send old text more
+  send old mirror more
   prepare t2
 > prepared
   log t2, in conversation
@@ -584,7 +584,7 @@ fn a_new_conversation_replaces_the_old_one() {
 > opened
 > start again
   accepted 3 t3
-  send c2 text again
+  send c2 mirror again
   prepare t3
 > prepared
   log t3, in conversation

@@ -72,7 +72,7 @@ fn what_was_spoken_is_told_with_the_next_typed_words() {
   * c1-2 in th: voice: No idea.
 > start never mind, run the tests
   accepted 1 t1
-  send c1 text never mind, run the tests
+  send c1 mirror never mind, run the tests
   prepare t1
 > prepared
   log t1, in conversation

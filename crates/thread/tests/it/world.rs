@@ -406,6 +406,7 @@ impl World {
             RealtimeCommand::UpdateSession(_)
             | RealtimeCommand::AppendAudio { .. }
             | RealtimeCommand::Text { .. }
+            | RealtimeCommand::Mirror { .. }
             | RealtimeCommand::CreateResponse
             | RealtimeCommand::CancelResponse
             | RealtimeCommand::Truncate { .. } => (),

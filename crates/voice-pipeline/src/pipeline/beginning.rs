@@ -17,12 +17,9 @@ impl Pipeline {
         }
         let terms = Terms::new(&self.settings, ResponseRequest::default());
         let handoff = terms.handoff();
-        let mut running = self.open(terms);
+        let running = self.open(terms);
         match handoff {
-            Some(tool) => {
-                running.owed = items.clone();
-                self.hand_off(running, &items, &tool);
-            }
+            Some(tool) => self.hand_off(running, &items, &tool),
             None => {
                 self.mark_handled(&items);
                 self.answer(running, None);
@@ -67,6 +64,10 @@ impl Pipeline {
             }
         };
         let mut running = self.open(terms);
+        match &purpose {
+            Purpose::HandOff { request, tool: _ } => running.owed = vec![request.clone()],
+            Purpose::TellResults | Purpose::Answer { .. } => (),
+        }
         running.phase = Phase::Waiting(purpose);
         self.responses.push(running);
         self.go_on();
@@ -111,6 +112,7 @@ impl Pipeline {
     pub(super) fn hand_off(&mut self, mut running: Running, requests: &[ItemId], tool: &Handoff) {
         let words = self.words_of(requests);
         self.mark_handled(requests);
+        running.owed = requests.to_vec();
         running.usage.input_text += tokens(&words);
         running.usage.input_audio += self.sound_of(requests);
         if words.is_empty() {

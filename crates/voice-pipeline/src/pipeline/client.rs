@@ -32,7 +32,7 @@ impl Pipeline {
         let detector = settings.turn_detection.map(|it| it.detector);
         self.settings = settings;
         self.send(Event::Configured);
-        if !self.deaf {
+        if self.deaf.is_none() {
             self.ear.set_detector(detector);
         }
         if !self.ear.is_asking() {
@@ -46,6 +46,7 @@ impl Pipeline {
         if self.ear.waiting() < LEAST_COMMIT {
             return Err(Refusal::CommitEmpty { ms: millis(self.ear.waiting()) });
         }
+        self.check_dictations()?;
         let pcm = self.ear.take();
         let item = match self.forget_speech() {
             // It was announced as speech, so it is closed as speech.
@@ -76,6 +77,15 @@ impl Pipeline {
         {
             return Err(Refusal::DuplicateItem { item: id.clone() });
         }
+        if new.body.has_image() {
+            return Err(Refusal::NoImages);
+        }
+        if !self.conversation.has_room_for(&new.body) {
+            return Err(Refusal::ConversationFull { items: MOST_ITEMS, bytes: MOST_TEXT });
+        }
+        if new.body.unwritten().is_some() {
+            self.check_dictations()?;
+        }
         let item = self.new_item(new);
         let id = item.id.clone();
         if !self.conversation.insert(item.clone(), place) {
@@ -88,13 +98,17 @@ impl Pipeline {
         let previous = self.conversation.previous(&id);
         self.send(Event::ItemAdded { item: item.clone(), previous: previous.clone() });
         self.send(Event::ItemDone { item: item.clone(), previous });
-        let spoken = |part: &Content| matches!(part, Content::InputAudio { transcript: None, .. });
-        if let ItemBody::Message { content, .. } = item.body
-            && let Some(Content::InputAudio { pcm, .. }) = content.into_iter().find(spoken)
-        {
-            self.write_down(id, &pcm);
+        if let Some(pcm) = item.body.unwritten() {
+            self.write_down(id, pcm);
         }
         Ok(())
+    }
+
+    fn check_dictations(&self) -> Result<(), Refusal> {
+        match self.writing_down.len() < MOST_DICTATIONS {
+            true => Ok(()),
+            false => Err(Refusal::TooManyDictations { most: MOST_DICTATIONS }),
+        }
     }
 
     fn retrieve(&mut self, id: ItemId) -> Result<(), Refusal> {

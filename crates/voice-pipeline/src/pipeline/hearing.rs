@@ -61,10 +61,10 @@ impl Pipeline {
     }
 
     pub(super) fn go_deaf(&mut self, message: String) {
-        if self.deaf {
+        if self.deaf.is_some() {
             return;
         }
-        self.deaf = true;
+        self.deaf = Some(message.clone());
         self.verdicts.clear();
         self.send(Event::Refused { event_id: None, refusal: Refusal::Fault { message } });
         // What was said so far is not lost.

@@ -180,9 +180,15 @@ impl Pipeline {
         self.close_message(&mut running, ItemStatus::Incomplete);
         if status == ResponseStatus::Cancelled(CancelReason::TurnDetected) {
             // The user spoke on before the request was passed on: it is passed on with the
-            // rest of what they say.
+            // rest of what they say, or when the client asks for the next response.
             let owed = std::mem::take(&mut running.owed);
-            self.unanswered.splice(0..0, owed);
+            if self.answers_speech() {
+                self.unanswered.splice(0..0, owed);
+            } else {
+                for entry in self.conversation.entries_mut() {
+                    entry.handled &= !owed.contains(&entry.item.id);
+                }
+            }
         }
         self.finish(running, status);
     }

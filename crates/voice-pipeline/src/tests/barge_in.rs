@@ -182,6 +182,104 @@ fn a_request_that_was_cut_off_is_not_lost() {
     );
 }
 
+/// The same for one that the client wrote, and asked a response for.
+#[test]
+fn a_written_request_that_was_cut_off_is_not_lost() {
+    check(
+        r#"
+> user u1 "Run the tests"
+  added u1 User "Run the tests" first
+  done u1 User "Run the tests" first
+> respond
+  response resp_1 created
+  resp_1/0 added item_1 Assistant "" (in progress)
+  added item_1 Assistant "" (in progress) after u1
+  item_1 part audio ""
+  item_1 words +"Okay, one moment."
+  start #1 speak "Okay, one moment."
+> speech 320
+  speech started item_2 at 0ms
+  cancel #1
+  item_1 sound done
+  item_1 words done "Okay, one moment."
+  item_1 part done audio "Okay, one moment."
+  done item_1 Assistant "Okay, one moment." (incomplete) after u1
+  resp_1/0 done item_1 Assistant "Okay, one moment." (incomplete)
+  response resp_1 Cancelled(TurnDetected) [item_1]
+  rate limits
+> silence 224
+  start #2 end of turn? after 544ms
+> complete #2
+  speech stopped item_2 at 544ms
+  committed item_2 after item_1
+  added item_2 User "" after item_1
+  done item_2 User "" after item_1
+  start #3 transcribe 544ms
+> heard #3 "and the linter."
+  transcribed item_2 "and the linter." of 0.544s
+  response resp_2 created
+  resp_2/0 added item_3 Assistant "" (in progress)
+  added item_3 Assistant "" (in progress) after item_2
+  item_3 part audio ""
+  item_3 words +"Sure, I'm on it."
+  start #4 speak "Sure, I'm on it."
+> ready #4
+  item_3 sound done
+  item_3 words done "Sure, I'm on it."
+  item_3 part done audio "Sure, I'm on it."
+  done item_3 Assistant "Sure, I'm on it." after item_2
+  resp_2/0 done item_3 Assistant "Sure, I'm on it."
+  resp_2/1 added item_4 call_2 background_agent() (in progress)
+  added item_4 call_2 background_agent() (in progress) after item_3
+  item_4 arguments +{"prompt":"Run the tests and the linter."}
+  item_4 arguments done background_agent {"prompt":"Run the tests and the linter."}
+  done item_4 call_2 background_agent({"prompt":"Run the tests and the linter."}) after item_3
+  resp_2/1 done item_4 call_2 background_agent({"prompt":"Run the tests and the linter."})
+  response resp_2 Completed [item_3 item_4]
+  rate limits
+"#,
+    );
+}
+
+/// Where the client asks for each response, it is not answered before it asks again.
+#[test]
+fn a_request_that_was_cut_off_waits_for_the_client_to_ask() {
+    check(
+        r#"
+mute
+> user u1 "Run the tests"
+  added u1 User "Run the tests" first
+  done u1 User "Run the tests" first
+> respond
+  response resp_1 created
+  resp_1/0 added item_1 Assistant "" (in progress)
+  added item_1 Assistant "" (in progress) after u1
+  item_1 part audio ""
+  item_1 words +"Okay, one moment."
+  start #1 speak "Okay, one moment."
+> speech 96
+  speech started item_2 at 0ms
+  cancel #1
+  item_1 sound done
+  item_1 words done "Okay, one moment."
+  item_1 part done audio "Okay, one moment."
+  done item_1 Assistant "Okay, one moment." (incomplete) after u1
+  resp_1/0 done item_1 Assistant "Okay, one moment." (incomplete)
+  response resp_1 Cancelled(TurnDetected) [item_1]
+  rate limits
+> clear
+  cleared
+> respond
+  response resp_2 created
+  resp_2/0 added item_3 Assistant "" (in progress)
+  added item_3 Assistant "" (in progress) after item_1
+  item_3 part audio ""
+  item_3 words +"Sure, I'm on it."
+  start #2 speak "Sure, I'm on it."
+"#,
+    );
+}
+
 #[test]
 fn a_cough_cuts_the_voice_but_asks_nothing() {
     check(

@@ -277,6 +277,19 @@ fn noise_is_not_answered() {
 }
 
 #[test]
+fn without_ears_only_who_commits_by_itself_can_go_on() {
+    let mut pipeline = Pipeline::new(settings(""), "");
+    assert_eq!(pipeline.lost(), None);
+    pipeline.handle(Input::VoiceLost { message: "the model host died".to_owned() }).for_each(drop);
+    assert_eq!(pipeline.lost(), Some("the model host died"));
+    for (words, lost) in [("manual", None), ("", Some("the model host died"))] {
+        let configure = ClientEvent::Configure(Box::new(settings(words)));
+        pipeline.handle(Input::Client { event_id: None, event: configure }).for_each(drop);
+        assert_eq!(pipeline.lost(), lost, "{words:?}");
+    }
+}
+
+#[test]
 fn nobody_listens_any_more() {
     check(
         r#"

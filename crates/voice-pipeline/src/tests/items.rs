@@ -1,6 +1,8 @@
 //! Items that clients make, ask for and take away.
 
 use super::*;
+use crate::conversation::{MOST_ITEMS, MOST_TEXT};
+use crate::pipeline::MOST_DICTATIONS;
 
 #[test]
 fn items_go_where_they_are_put() {
@@ -61,6 +63,77 @@ fn a_recorded_item_is_written_down() {
 > heard #2 "too late"
 "#,
     );
+}
+
+/// What a client creates is kept, so there is an end to it; what it takes away makes room.
+#[test]
+fn a_conversation_has_room_for_so_much() {
+    let mut pipeline = Pipeline::new(settings("manual"), "");
+    let mut create = |id: Option<&str>, len: usize| {
+        let text = "a".repeat(len);
+        let event = super::create(id, message(Role::User, text), Place::End);
+        refusal(&mut pipeline, event)
+    };
+    let full = Some(Refusal::ConversationFull { items: MOST_ITEMS, bytes: MOST_TEXT });
+    assert_eq!(create(Some("big"), MOST_TEXT - 10), None);
+    assert_eq!(create(None, 11), full);
+    assert_eq!(create(None, 10), None);
+    assert_eq!(create(None, 1), full);
+    let delete = ClientEvent::DeleteItem { item: ItemId::new("big") };
+    assert_eq!(refusal(&mut pipeline, delete), None);
+    for _ in 1..MOST_ITEMS {
+        let event = super::create(None, message(Role::User, "a".to_owned()), Place::End);
+        assert_eq!(refusal(&mut pipeline, event), None);
+    }
+    let event = super::create(None, message(Role::User, "a".to_owned()), Place::End);
+    assert_eq!(refusal(&mut pipeline, event), full);
+}
+
+/// Sound is kept until it is written down, so not everything is written down at once.
+#[test]
+fn so_many_recordings_are_written_down_at_a_time() {
+    let mut pipeline = Pipeline::new(settings("manual"), "");
+    let recording = || {
+        let part = Content::InputAudio { pcm: tone("1000").into(), transcript: None };
+        let body = ItemBody::Message { role: Role::User, content: vec![part] };
+        super::create(None, body, Place::End)
+    };
+    for _ in 0..MOST_DICTATIONS {
+        assert_eq!(refusal(&mut pipeline, recording()), None);
+    }
+    assert_eq!(pipeline.unwritten(), MOST_DICTATIONS as u64 * u64::from(DUET_HZ));
+    let many = Some(Refusal::TooManyDictations { most: MOST_DICTATIONS });
+    assert_eq!(refusal(&mut pipeline, recording()), many);
+    pipeline.handle(Input::Audio { pcm: tone("1000") }).for_each(drop);
+    assert_eq!(refusal(&mut pipeline, ClientEvent::CommitAudio), many);
+    let news = heard("hello".to_owned(), -0.2, 0.01);
+    pipeline.handle(Input::Job { epoch: Epoch(1), news }).for_each(drop);
+    // The sound that could not be committed is still there.
+    assert_eq!(refusal(&mut pipeline, ClientEvent::CommitAudio), None);
+}
+
+#[test]
+fn pictures_are_refused() {
+    let mut pipeline = Pipeline::new(settings("manual"), "");
+    let picture = || {
+        let part = Content::InputImage { image_url: "data:".to_owned(), detail: None };
+        ItemBody::Message { role: Role::User, content: vec![part] }
+    };
+    let created = super::create(None, picture(), Place::End);
+    let input = Some(vec![InputItem::New(NewItem { id: None, body: picture() })]);
+    let request = ResponseRequest { input, ..ResponseRequest::default() };
+    for event in [created, ClientEvent::CreateResponse(Box::new(request))] {
+        assert_eq!(refusal(&mut pipeline, event), Some(Refusal::NoImages));
+    }
+}
+
+/// Why a client's event is not taken.
+fn refusal(pipeline: &mut Pipeline, event: ClientEvent) -> Option<Refusal> {
+    let outputs: Vec<Output> = pipeline.handle(Input::Client { event_id: None, event }).collect();
+    outputs.into_iter().find_map(|output| match output {
+        Output::Send(Event::Refused { event_id: _, refusal }) => Some(refusal),
+        Output::Send(_) | Output::Start { .. } | Output::Cancel { .. } => None,
+    })
 }
 
 #[test]

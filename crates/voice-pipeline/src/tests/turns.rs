@@ -496,9 +496,12 @@ fn news_of_running_work_is_not_a_request() {
 > user u2 "Still at it\n\nUpdate from background agent (task hasn't finished yet):"
   added u2 User "Still at it\\n\\nUpdate from background agent (task hasn't finished yet):" after u1
   done u2 User "Still at it\\n\\nUpdate from background agent (task hasn't finished yet):" after u1
+> user u3 "Update from background agent (task hasn't finished yet):\n\nHalf"
+  added u3 User "Update from background agent (task hasn't finished yet):\\n\\nHalf" after u2
+  done u3 User "Update from background agent (task hasn't finished yet):\\n\\nHalf" after u2
 > respond
   response resp_1 created
-  start #1 reply to [User: [BACKEND] Reading the files. | User: Still at it\n\nUpdate from background agent (task hasn't finished yet):]
+  start #1 reply to [User: [BACKEND] Reading the files. | User: Still at it\n\nUpdate from background agent (task hasn't finished yet): | User: Update from background agent (task hasn't finished yet):\n\nHalf]
 "#,
     );
 }
