@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use serde::Deserialize;
 
-use crate::step::{cargo, output, run, target_dir};
+use crate::step::{self, cargo, output, outside_git, run, target_dir};
 
 const FOLDER: &str = "evals/agent";
 const PAGE: &str = "docs/agent-eval.md";
@@ -167,7 +167,7 @@ fn lay(from: &Path, over: &Path) -> anyhow::Result<()> {
 }
 
 fn git(dir: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<String> {
-    let mut command = Command::new("git");
+    let mut command = step::git();
     command
         .args(["-c", "commit.gpgsign=false", "-c", "core.hooksPath=/dev/null"])
         .args(arguments)
@@ -179,7 +179,7 @@ fn git(dir: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> anyhow::
 fn attempt(duet: &Path, task: &Task, dir: &Path, trace: bool) -> anyhow::Result<Outcome> {
     let before = contents(dir)?;
     let start = Instant::now();
-    let mut exec = Command::new(duet)
+    let mut exec = outside_git(duet)
         .args(["exec", "--json", "--cd"])
         .arg(dir)
         .arg(&task.prompt)
@@ -271,7 +271,7 @@ fn judge(
         }
     }
     if let Some(check) = &task.check {
-        let checked = Command::new("bash").args(["-c", check]).current_dir(dir).output()?;
+        let checked = outside_git("bash").args(["-c", check]).current_dir(dir).output()?;
         if !checked.status.success() {
             let said = [checked.stdout, checked.stderr].concat();
             let said = String::from_utf8_lossy(&said);
@@ -313,7 +313,7 @@ fn says(text: &str, words: &str) -> bool {
 
 fn page(tasks: &Tasks, outcomes: &[(&Task, Outcome)]) -> anyhow::Result<String> {
     let passed = outcomes.iter().filter(|it| it.1.problems.is_empty()).count();
-    let commit = output(Command::new("git").args(["rev-parse", "--short", "HEAD"]))?;
+    let commit = output(step::git().args(["rev-parse", "--short", "HEAD"]))?;
     let date = output(Command::new("date").args(["-u", "+%Y-%m-%d"]))?;
     let mut page = format!(
         "# The bundled model as an agent\n\nWritten by `cargo xtask agent-eval`. {date}, commit \

@@ -1,19 +1,26 @@
 //! What Duet costs, measured from outside on this machine, as JSON and as a table.
 //!
 //! Wall times say little by themselves: compare them with the entry before, made on the same
-//! machine. Nothing here is a gate.
+//! machine. Nothing here is a gate. What is measured runs with the local providers, a home and a
+//! model host of its own, whatever the settings and keys of the person at the keyboard.
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::step::{cargo, output, run, target_dir};
+use crate::step::{cargo, git, output, outside_git, run, target_dir};
+
+const ASSETS: &str = "assets";
+
+/// How often `talk` is asked with its models loaded.
+const TALKS: u32 = 5;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -21,35 +28,131 @@ pub(crate) struct Arguments {
     #[arg(long)]
     record: bool,
     /// Leave out what needs models
-    #[arg(long)]
+    #[arg(long, conflicts_with = "busy")]
     without_models: bool,
+    /// Only speech and the bundled agent at once
+    #[arg(long)]
+    busy: bool,
+    /// This program instead of building one
+    #[arg(long, value_name = "PATH")]
+    duet: Option<PathBuf>,
+    /// Measure development builds: to try this command out, not for numbers
+    #[arg(long, conflicts_with = "record")]
+    dev: bool,
+    /// Where the models are [default: $DUET_MODELS, else the user's cache]
+    #[arg(long, value_name = "DIR")]
+    models: Option<PathBuf>,
+    /// Threads of the speech networks when they run alone [default: the cores]
+    #[arg(long)]
+    threads: Option<usize>,
 }
 
+/// Numbers of one kind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Row {
     name: String,
-    unit: &'static str,
+    unit: String,
     samples: Vec<f64>,
 }
 
+/// A row as it is shown: least, median, greatest of n.
+#[derive(Serialize)]
+struct Summary<'r> {
+    name: &'r str,
+    unit: &'r str,
+    n: usize,
+    min: f64,
+    median: f64,
+    max: f64,
+}
+
 pub(crate) fn measure(arguments: &Arguments) -> anyhow::Result<()> {
-    run(&mut cargo(&["build", "--release", "--locked", "--package", "cli"]))?;
-    let duet = target_dir()?.join("release").join("duet");
+    let profile = if arguments.dev { Profile::Dev } else { Profile::Release };
+    let duet = match &arguments.duet {
+        // It is started in other folders than ours.
+        Some(duet) => fs::canonicalize(duet).with_context(|| duet.display().to_string())?,
+        None => profile.build_duet()?,
+    };
     let scratch = Scratch::new()?;
-    let mut rows =
-        vec![Row::one("binary", "MB", fs::metadata(&duet)?.len() as f64 / 1e6), version(&duet)?];
-    rows.extend(initialize(&duet, &scratch)?);
-    if !arguments.without_models {
-        rows.extend(talk(&duet, &scratch)?);
-        rows.extend(speech()?);
+    let mut rows = Vec::new();
+    if !arguments.busy {
+        rows.push(Row::one("binary", "MB", fs::metadata(&duet)?.len() as f64 / 1e6));
+        rows.push(version(&duet)?);
+        rows.extend(initialize(&duet, &scratch)?);
     }
-    let json: Vec<Value> = rows.iter().map(Row::json).collect();
-    println!("{}", serde_json::to_string_pretty(&json)?);
-    let table = table(&rows)?;
+    if !arguments.without_models {
+        let models = models(arguments)?;
+        let examples = profile.build_examples()?;
+        if !arguments.busy {
+            rows.extend(talk(&duet, &models, &scratch)?);
+            rows.extend(speech(&examples.join("speech_bench"), &models, arguments.threads)?);
+        }
+        rows.extend(all_at_once(&examples.join("host_bench"), &models, &duet)?);
+    }
+    let summaries: Vec<Summary> = rows.iter().map(Row::summary).collect();
+    println!("{}", serde_json::to_string_pretty(&summaries)?);
+    let table = table(&summaries)?;
     eprintln!("{table}");
     if arguments.record {
         record(&table)?;
     }
     Ok(())
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Profile {
+    Release,
+    Dev,
+}
+
+impl Profile {
+    /// As it is shipped: with the features of `cli` and no other.
+    fn build_duet(self) -> anyhow::Result<PathBuf> {
+        let build: &[&str] = match self {
+            Self::Release => &["build", "--release", "--locked", "--package", "cli"],
+            Self::Dev => &["build", "--locked", "--workspace", "--bin", "duet"],
+        };
+        run(&mut cargo(build))?;
+        Ok(self.folder()?.join("duet"))
+    }
+
+    /// The folder with the two examples that measure from inside.
+    fn build_examples(self) -> anyhow::Result<PathBuf> {
+        let packages: &[&str] = match self {
+            Self::Release => &["--release", "--package", "speech", "--package", "inference"],
+            Self::Dev => &["--workspace"],
+        };
+        let mut build = cargo(&["build", "--locked", "--example", "speech_bench"]);
+        run(build.args(["--example", "host_bench"]).args(packages))?;
+        Ok(self.folder()?.join("examples"))
+    }
+
+    fn folder(self) -> anyhow::Result<PathBuf> {
+        Ok(target_dir()?.join(match self {
+            Self::Release => "release",
+            Self::Dev => "debug",
+        }))
+    }
+}
+
+/// Where `duet models fetch` puts them.
+fn models(arguments: &Arguments) -> anyhow::Result<PathBuf> {
+    let set =
+        |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = || {
+        let cache = set("XDG_CACHE_HOME").filter(|dir| dir.is_absolute());
+        let cache = cache.or_else(|| set("HOME").map(|home| home.join(".cache")));
+        cache.map(|dir| dir.join("duet").join("models"))
+    };
+    let named = arguments.models.clone().or_else(|| set("DUET_MODELS"));
+    let dir = named.or_else(cache).context("no place for models: say --models DIR")?;
+    ensure!(
+        dir.join("silero_vad_16k.onnx").is_file(),
+        "{} holds no models: run `duet models fetch`, or name their folder with --models DIR",
+        dir.display()
+    );
+    Ok(fs::canonicalize(dir)?)
 }
 
 /// How long it takes to say its version: what every start costs.
@@ -90,68 +193,149 @@ fn initialize(duet: &Path, scratch: &Scratch) -> anyhow::Result<Vec<Row>> {
     Ok(vec![took, resident])
 }
 
-/// The demo's question on a repository of its own: latency by stage, and the memory of the models.
-fn talk(duet: &Path, scratch: &Scratch) -> anyhow::Result<Vec<Row>> {
+/// The demo's question on a repository of its own: latency by stage, and the memory of both
+/// processes. The first time loads the models and reads every prompt, so it is told apart.
+fn talk(duet: &Path, models: &Path, scratch: &Scratch) -> anyhow::Result<Vec<Row>> {
     let project = scratch.sample_project()?;
-    let mut stages: Vec<Row> = Vec::new();
-    for _ in 0..5 {
-        let text = output(
-            Command::new(duet)
-                .args(["talk", "--json", "--input", "assets/demo/request.wav", "--cd"])
-                .arg(&project)
-                .arg("--output")
-                .arg(scratch.0.join("answer.wav"))
-                .env("DUET_HOME", scratch.0.join("home"))
-                .stderr(Stdio::null()),
-        )?;
-        let events =
-            text.lines().map(serde_json::from_str::<Value>).collect::<Result<Vec<_>, _>>()?;
-        let latency = events.iter().find(|event| event["type"] == "latency");
-        let Some(Value::Object(latency)) = latency else { bail!("talk told no latency: {text}") };
-        for (stage, value) in latency {
-            let (Some(stage), Some(value)) = (stage.strip_suffix("_ms"), value.as_f64()) else {
-                continue;
-            };
-            let name = format!("talk: {}", stage.replace('_', " "));
-            match stages.iter_mut().find(|row| row.name == name) {
-                Some(row) => row.samples.push(value),
-                None => stages.push(Row { name, unit: "ms", samples: vec![value] }),
-            }
+    let mut rows = Vec::new();
+    for run in 0..=TALKS {
+        let Spoken { events, engine } = ask(duet, models, scratch, &project)?;
+        let stages = latency(&events)?;
+        if run == 0 {
+            let answer = stages.into_iter().find(|row| row.name == "talk: answer");
+            let answer = answer.with_context(|| format!("talk gave no answer: {events}"))?;
+            rows.push(Row { name: "talk, first time: answer".to_owned(), ..answer });
+        } else {
+            stages.into_iter().for_each(|stage| merge(&mut rows, stage));
+            merge(&mut rows, Row::one("talk: engine, peak", "MB", engine));
         }
     }
-    if let Some(host) = process_called("model-host")? {
-        stages.push(Row::one("model host, peak", "MB", memory(host, "VmHWM:")?));
-    }
-    Ok(stages)
+    let host = scratch.model_host()?.context("talk was answered without a model host")?;
+    rows.push(Row::one("talk: model host, peak", "MB", memory(host, "VmHWM:")?));
+    // What is measured next has the memory to itself too.
+    scratch.end_model_host();
+    Ok(rows)
 }
 
-/// Real-time factors of the ears and the voice, as the crate's own example prints them.
-fn speech() -> anyhow::Result<Vec<Row>> {
-    let text = output(&mut cargo(&[
-        "run",
-        "--release",
-        "--locked",
-        "--quiet",
-        "--package",
-        "speech",
-        "--example",
-        "speech_bench",
-    ]))?;
-    let Value::Object(stages) = serde_json::from_str(&text).context("speech_bench")? else {
-        bail!("speech_bench printed {text}");
+struct Spoken {
+    /// A line each.
+    events: String,
+    /// The most that its process had in memory, in MB.
+    engine: f64,
+}
+
+fn ask(duet: &Path, models: &Path, scratch: &Scratch, project: &Path) -> anyhow::Result<Spoken> {
+    let mut talk = Guard(
+        outside_git(duet)
+            .args(["talk", "--json", "--config", "model_provider=local"])
+            .args(["--config", "realtime.provider=local"])
+            .arg("--input")
+            .arg(Path::new(ASSETS).join("demo/request.wav"))
+            .arg("--output")
+            .arg(scratch.0.join("answer.wav"))
+            .arg("--cd")
+            .arg(project)
+            .env("DUET_HOME", scratch.0.join("home"))
+            .env("DUET_MODELS", models)
+            // Prompts that were read before.
+            .env("XDG_CACHE_HOME", scratch.0.join("cache"))
+            // Where the model host has its socket.
+            .env("XDG_RUNTIME_DIR", scratch.runtime_dir())
+            .env_remove("OPENAI_API_KEY")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("start {}", duet.display()))?,
+    );
+    let (mut events, mut engine) = (String::new(), f64::NAN);
+    for line in BufReader::new(talk.0.stdout.take().context("stdout")?).lines() {
+        // The peak only grows, so the last one that can still be read counts.
+        if let Ok(peak) = memory(talk.0.id(), "VmHWM:") {
+            engine = peak;
+        }
+        events += &line?;
+        events.push('\n');
+    }
+    let mut said = String::new();
+    talk.0.stderr.take().context("stderr")?.read_to_string(&mut said)?;
+    let status = talk.0.wait()?;
+    ensure!(status.success(), "duet talk: {status}: {}", said.trim());
+    Ok(Spoken { events, engine })
+}
+
+/// The stages of one spoken question, from the events of `talk --json`.
+fn latency(events: &str) -> anyhow::Result<Vec<Row>> {
+    for line in events.lines() {
+        let event: Value = serde_json::from_str(line).with_context(|| line.to_owned())?;
+        if event["type"] == "latency" {
+            return Ok(flatten("talk", &event));
+        }
+    }
+    bail!("talk told no latency: {events}")
+}
+
+/// Real-time factors of the ears and the voice with the cores to themselves.
+fn speech(bench: &Path, models: &Path, threads: Option<usize>) -> anyhow::Result<Vec<Row>> {
+    let threads = match threads {
+        Some(threads) => threads,
+        None => std::thread::available_parallelism()?.get(),
     };
-    let row = |(name, value): (&String, &Value)| {
-        Some(Row::one(&format!("speech: {}", name.replace('_', " ")), "", value.as_f64()?))
-    };
-    Ok(stages.iter().filter_map(row).collect())
+    let mut command = Command::new(bench);
+    let text = output(command.arg(models).arg(ASSETS).arg(threads.to_string()))?;
+    let stages = serde_json::from_str(&text).with_context(|| format!("speech_bench: {text}"))?;
+    Ok(flatten("speech", &stages))
+}
+
+/// Speech while the bundled agent is idle, writes, and reads; and how fast the agent is.
+fn all_at_once(bench: &Path, models: &Path, duet: &Path) -> anyhow::Result<Vec<Row>> {
+    let mut command = Command::new(bench);
+    command.arg(models).arg(ASSETS).arg(duet).arg("model-host");
+    // It takes minutes, and says how far it is.
+    let text = output(command.stderr(Stdio::inherit()))?;
+    serde_json::from_str(&text).with_context(|| format!("host_bench: {text}"))
+}
+
+/// The numbers of an object and of the objects in it, each named by its path. Lists are for
+/// who looks closer.
+fn flatten(path: &str, value: &Value) -> Vec<Row> {
+    match value {
+        Value::Number(number) => {
+            let value = number.as_f64().unwrap_or(f64::NAN);
+            let (name, unit, value) = match path {
+                _ if path.ends_with("_ms") => (path.trim_end_matches("_ms"), "ms", value),
+                _ if path.ends_with("_bytes") => {
+                    (path.trim_end_matches("_bytes"), "MB", value / 1e6)
+                }
+                _ => (path, "", value),
+            };
+            vec![Row::one(&name.replace('_', " "), unit, value)]
+        }
+        Value::Object(members) => members
+            .iter()
+            .flat_map(|(name, value)| {
+                let colon = if path.contains(':') { "," } else { ":" };
+                flatten(&format!("{path}{colon} {name}"), value)
+            })
+            .collect(),
+        Value::Null | Value::Bool(_) | Value::String(_) | Value::Array(_) => Vec::new(),
+    }
+}
+
+/// The samples of `row` go to the row of its name.
+fn merge(rows: &mut Vec<Row>, row: Row) {
+    match rows.iter_mut().find(|it| it.name == row.name) {
+        Some(known) => known.samples.extend(row.samples),
+        None => rows.push(row),
+    }
 }
 
 impl Row {
-    fn new(name: &str, unit: &'static str) -> Self {
-        Self { name: name.to_owned(), unit, samples: Vec::new() }
+    fn new(name: &str, unit: &str) -> Self {
+        Self { name: name.to_owned(), unit: unit.to_owned(), samples: Vec::new() }
     }
 
-    fn one(name: &str, unit: &'static str, value: f64) -> Self {
+    fn one(name: &str, unit: &str, value: f64) -> Self {
         Self { samples: vec![value], ..Self::new(name, unit) }
     }
 
@@ -159,39 +343,32 @@ impl Row {
         self.samples.push(took.as_secs_f64() * 1e3);
     }
 
-    /// Least, median, greatest.
-    fn spread(&self) -> [f64; 3] {
+    fn summary(&self) -> Summary<'_> {
         let mut sorted = self.samples.clone();
         sorted.sort_by(f64::total_cmp);
         let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
-        [at(0), at(sorted.len() / 2), at(sorted.len().saturating_sub(1))]
-    }
-
-    fn json(&self) -> Value {
-        let [least, median, greatest] = self.spread();
-        json!({
-            "name": self.name, "unit": self.unit, "n": self.samples.len(),
-            "min": least, "median": median, "max": greatest,
-        })
+        Summary {
+            name: &self.name,
+            unit: &self.unit,
+            n: sorted.len(),
+            min: at(0),
+            median: at(sorted.len() / 2),
+            max: at(sorted.len().saturating_sub(1)),
+        }
     }
 }
 
-fn table(rows: &[Row]) -> anyhow::Result<String> {
+fn table(rows: &[Summary<'_>]) -> anyhow::Result<String> {
     let mut text =
         String::from("| what | unit | n | median | min | max |\n|---|---|---|---|---|---|\n");
-    for row in rows {
-        let [least, median, greatest] = row.spread();
-        let (name, unit, n) = (&row.name, row.unit, row.samples.len());
-        let show = |value: f64| {
-            if value.abs() < 10.0 { format!("{value:.3}") } else { format!("{value:.1}") }
-        };
-        writeln!(
-            text,
-            "| {name} | {unit} | {n} | {} | {} | {} |",
-            show(median),
-            show(least),
-            show(greatest)
-        )?;
+    let show = |value: f64| match value.abs() {
+        size if size < 0.1 => format!("{value:.4}"),
+        size if size < 10.0 => format!("{value:.2}"),
+        _ => format!("{value:.1}"),
+    };
+    for Summary { name, unit, n, min, median, max } in rows {
+        let (median, min, max) = (show(*median), show(*min), show(*max));
+        writeln!(text, "| {name} | {unit} | {n} | {median} | {min} | {max} |")?;
     }
     Ok(text)
 }
@@ -199,8 +376,7 @@ fn table(rows: &[Row]) -> anyhow::Result<String> {
 /// The newest entry stands first.
 fn record(table: &str) -> anyhow::Result<()> {
     const PAGE: &str = "docs/benchmarks.md";
-    const MARK: &str = "<!-- newest first -->\n";
-    let commit = output(Command::new("git").args(["rev-parse", "--short", "HEAD"]))?;
+    let commit = output(git().args(["rev-parse", "--short", "HEAD"]))?;
     let date = output(Command::new("date").args(["-u", "+%Y-%m-%d"]))?;
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let cpu = cpu.lines().find_map(|it| it.strip_prefix("model name")).unwrap_or("");
@@ -208,8 +384,13 @@ fn record(table: &str) -> anyhow::Result<()> {
     let cores = std::thread::available_parallelism()?;
     let entry = format!("\n## {date}, commit {commit}\n\n{cores} cores of {cpu}\n\n{table}");
     let page = fs::read_to_string(PAGE).with_context(|| PAGE.to_owned())?;
+    fs::write(PAGE, on_top(&page, &entry)?).with_context(|| PAGE.to_owned())
+}
+
+fn on_top(page: &str, entry: &str) -> anyhow::Result<String> {
+    const MARK: &str = "<!-- newest first -->\n";
     let (head, tail) = page.split_once(MARK).context("docs/benchmarks.md has lost its mark")?;
-    fs::write(PAGE, format!("{head}{MARK}{entry}{tail}")).with_context(|| PAGE.to_owned())
+    Ok(format!("{head}{MARK}{entry}{tail}"))
 }
 
 /// One line of `/proc/PID/status`, in MB.
@@ -218,20 +399,6 @@ fn memory(pid: u32, line: &str) -> anyhow::Result<f64> {
     let value = status.lines().find_map(|it| it.strip_prefix(line)).context("no such line")?;
     let kib: f64 = value.trim().trim_end_matches("kB").trim().parse()?;
     Ok(kib * 1024.0 / 1e6)
-}
-
-/// The process whose first argument is `name`.
-fn process_called(name: &str) -> anyhow::Result<Option<u32>> {
-    for entry in fs::read_dir("/proc")? {
-        let entry = entry?;
-        let Some(pid) = entry.file_name().to_str().and_then(|it| it.parse().ok()) else { continue };
-        // It may have ended since it was listed.
-        let Ok(line) = fs::read(entry.path().join("cmdline")) else { continue };
-        if line.split(|byte| *byte == 0).nth(1) == Some(name.as_bytes()) {
-            return Ok(Some(pid));
-        }
-    }
-    Ok(None)
 }
 
 /// Ends the process also when a measurement fails.
@@ -245,7 +412,8 @@ impl Drop for Guard {
     }
 }
 
-/// A directory of our own below `target`, made anew.
+/// A directory of our own below `target`, made anew; and a model host of our own, which ends
+/// with this, though it would wait for others.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -258,7 +426,36 @@ impl Scratch {
         Ok(Self(dir))
     }
 
-    /// A crate with one test that passes and one that fails.
+    /// Not below `target`: the path of a socket must be short.
+    fn runtime_dir(&self) -> PathBuf {
+        std::env::temp_dir().join(format!("duet-bench-{}", std::process::id()))
+    }
+
+    /// The model host that has its socket there.
+    fn model_host(&self) -> anyhow::Result<Option<u32>> {
+        for entry in fs::read_dir("/proc")? {
+            let entry = entry?;
+            let Some(pid) = entry.file_name().to_str().and_then(|it| it.parse().ok()) else {
+                continue;
+            };
+            // It may have ended since it was listed.
+            let Ok(line) = fs::read(entry.path().join("cmdline")) else { continue };
+            if is_model_host(&line, &self.runtime_dir()) {
+                return Ok(Some(pid));
+            }
+        }
+        Ok(None)
+    }
+
+    fn end_model_host(&self) {
+        if let Ok(Some(host)) = self.model_host() {
+            // It may have ended by itself.
+            drop(Command::new("kill").arg(host.to_string()).status());
+        }
+    }
+
+    /// A crate with one test that passes and one that fails. Running them leaves nothing that is
+    /// not ignored: a new file would be a new prompt, which would have to be read.
     fn sample_project(&self) -> anyhow::Result<PathBuf> {
         let project = self.0.join("sample");
         fs::create_dir_all(project.join("src"))?;
@@ -272,7 +469,109 @@ impl Scratch {
              #[test]\nfn counts_two_words() {\n    assert_eq!(words(\"a b\"), 2);\n}\n\n\
              #[test]\nfn counts_empty_line() {\n    assert_eq!(words(\"\"), 0);\n}\n",
         )?;
-        output(Command::new("git").args(["init", "-q"]).arg(&project))?;
+        fs::write(project.join(".gitignore"), "/target\n")?;
+        fs::write(
+            project.join("Cargo.lock"),
+            "version = 4\n\n[[package]]\nname = \"sample\"\nversion = \"0.1.0\"\n",
+        )?;
+        output(git().args(["init", "-q"]).arg(&project))?;
         Ok(project)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        self.end_model_host();
+        // Made only by `talk`.
+        drop(fs::remove_dir_all(self.runtime_dir()));
+    }
+}
+
+/// Whether a command line, as `/proc` has it, is `duet model-host {"socket":"RUNTIME_DIR/..."..}`.
+fn is_model_host(command_line: &[u8], runtime_dir: &Path) -> bool {
+    let mut words = command_line.split(|byte| *byte == 0).skip(1);
+    let named = words.next() == Some(b"model-host");
+    let start = words.next().and_then(|it| serde_json::from_slice::<Value>(it).ok());
+    let socket = start.as_ref().and_then(|it| it["socket"].as_str());
+    named && socket.is_some_and(|socket| Path::new(socket).starts_with(runtime_dir))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn shown(rows: &[Row]) -> String {
+        let rows: Vec<Summary> = rows.iter().map(Row::summary).collect();
+        table(&rows).unwrap().lines().skip(2).map(|line| format!("{line}\n")).collect()
+    }
+
+    #[test]
+    fn numbers_are_found_however_deep_they_stand() {
+        let stages = json!({
+            "threads": 2,
+            "voice_activity": { "frame_ms": 0.25, "real_time_factor": 0.008 },
+            "speech_to_text": { "load_ms": 300, "phrases": [{ "recording": "a.wav", "ms": 1.0 }] },
+            "peak_memory_bytes": 287_000_000_u64,
+        });
+        assert_eq!(
+            shown(&flatten("speech", &stages)),
+            "\
+| speech: threads |  | 1 | 2.00 | 2.00 | 2.00 |
+| speech: voice activity, frame | ms | 1 | 0.25 | 0.25 | 0.25 |
+| speech: voice activity, real time factor |  | 1 | 0.0080 | 0.0080 | 0.0080 |
+| speech: speech to text, load | ms | 1 | 300.0 | 300.0 | 300.0 |
+| speech: peak memory | MB | 1 | 287.0 | 287.0 | 287.0 |
+"
+        );
+    }
+
+    #[test]
+    fn stages_of_several_questions_are_one_row_each() {
+        let events = |answer| {
+            format!(
+                "{}\n{}\n{}\n",
+                json!({ "type": "start", "thread_id": "t" }),
+                json!({ "type": "latency", "answer_ms": answer, "speech_stopped_ms": -310 }),
+                json!({ "type": "end", "status": "done" }),
+            )
+        };
+        let mut rows = Vec::new();
+        for answer in [2_000, 1_000, 4_000] {
+            for stage in latency(&events(answer)).unwrap() {
+                merge(&mut rows, stage);
+            }
+        }
+        assert_eq!(
+            shown(&rows),
+            "\
+| talk: answer | ms | 3 | 2000.0 | 1000.0 | 4000.0 |
+| talk: speech stopped | ms | 3 | -310.0 | -310.0 | -310.0 |
+"
+        );
+        let error = latency("{\"type\":\"start\"}").unwrap_err().to_string();
+        assert!(error.contains("talk told no latency"), "{error}");
+    }
+
+    #[test]
+    fn only_our_own_model_host_is_found() {
+        let line = |name: &str, socket: &str| {
+            format!("/x/duet\0{name}\0{}\0", json!({ "socket": socket, "options": {} }))
+        };
+        let is = |line: String| is_model_host(line.as_bytes(), Path::new("/tmp/duet-bench-7"));
+        assert!(is(line("model-host", "/tmp/duet-bench-7/duet/1.sock")));
+        assert!(!is(line("model-host", "/tmp/duet-0/1.sock")));
+        assert!(!is(line("model-host", "/tmp/duet-bench-71/duet/1.sock")));
+        assert!(!is(line("spawner", "/tmp/duet-bench-7/duet/1.sock")));
+        assert!(!is("/x/duet\0model-host\0".to_owned()));
+    }
+
+    #[test]
+    fn the_newest_entry_stands_on_top() {
+        let page = on_top("# Page\n\n<!-- newest first -->\n", "\n## one\n").unwrap();
+        let page = on_top(&page, "\n## two\n").unwrap();
+        assert_eq!(page, "# Page\n\n<!-- newest first -->\n\n## two\n\n## one\n");
+        assert!(on_top("# Page\n", "").is_err());
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 
-use crate::step::{cargo, output, run};
+use crate::step::{cargo, git, output, run};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -50,7 +50,7 @@ pub(crate) fn record(arguments: &Arguments) -> anyhow::Result<()> {
 
 fn page(runs: &[Run]) -> anyhow::Result<String> {
     let passed = runs.iter().filter(|it| it.passed).count();
-    let commit = output(Command::new("git").args(["rev-parse", "--short", "HEAD"]))?;
+    let commit = output(git().args(["rev-parse", "--short", "HEAD"]))?;
     let date = output(Command::new("date").args(["-u", "+%Y-%m-%d"]))?;
     let mut page = format!(
         "# The demo, run after run\n\nWritten by `cargo xtask demo-runs`. {date}, commit {commit}: **{passed} of {}** passed.\n\n\

@@ -6,6 +6,7 @@ mod demo_runs;
 mod deny;
 mod graph;
 mod layers;
+mod mutants;
 mod step;
 mod test;
 
@@ -32,6 +33,8 @@ enum Task {
     AgentEval(agent_eval::Arguments),
     /// Run the demo many times and record the result in docs/demo-runs.md
     DemoRuns(demo_runs::Arguments),
+    /// Plant bugs one at a time and see whether a test notices; records it in docs/mutants.md
+    Mutants(mutants::Arguments),
     /// Measure size, start-up, memory, latency and speech; JSON on stdout, a table on stderr
     Bench(bench::Arguments),
 }
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Task::Test(arguments) => test::run(&arguments),
         Task::AgentEval(arguments) => agent_eval::run_all(&arguments),
         Task::DemoRuns(arguments) => demo_runs::record(&arguments),
+        Task::Mutants(arguments) => mutants::plant_all(&arguments),
         Task::Bench(arguments) => bench::measure(&arguments),
     };
     // Not by returning the error: that would print a backtrace where one line is meant.

@@ -1,5 +1,6 @@
 //! Running other programs, visibly.
 
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -9,6 +10,24 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new("cargo");
     command.args(arguments);
     command
+}
+
+pub(crate) fn git() -> Command {
+    outside_git("git")
+}
+
+/// Without what a git hook leaves in the environment: `GIT_DIR` and its like would send every
+/// `git` that the program runs to that hook's repository, whatever folder it is in.
+pub(crate) fn outside_git(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    forget_git(&mut command, std::env::vars_os().map(|(name, _)| name));
+    command
+}
+
+fn forget_git(command: &mut Command, environment: impl Iterator<Item = OsString>) {
+    for name in environment.filter(|it| it.as_encoded_bytes().starts_with(b"GIT_")) {
+        command.env_remove(name);
+    }
 }
 
 /// Runs it with our own output, and fails when it fails.
@@ -33,4 +52,17 @@ pub(crate) fn target_dir() -> anyhow::Result<PathBuf> {
     }
     let text = output(&mut cargo(&["metadata", "--format-version=1", "--no-deps", "--locked"]))?;
     Ok(serde_json::from_str::<Metadata>(&text).context("parse cargo metadata")?.target_directory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hooks_repository_is_not_ours() {
+        let mut command = Command::new("git");
+        forget_git(&mut command, ["GIT_DIR", "PATH", "GIT_INDEX_FILE"].map(Into::into).into_iter());
+        let told: Vec<_> = command.get_envs().collect();
+        assert_eq!(told, [("GIT_DIR".as_ref(), None), ("GIT_INDEX_FILE".as_ref(), None)]);
+    }
 }

@@ -380,6 +380,49 @@ fn enough_failures_end_the_turn() {
     );
 }
 
+/// Each model call has all its tries: a long turn meets many passing failures.
+#[test]
+fn failures_that_were_overcome_do_not_count() {
+    check_turn(
+        setup(Limits { retries: 1, ..Limits::full() }),
+        r#"
+> begin
+  * turn started, Typed
+  record user: go
+  * + t-1 user: go
+  * = t-1 user: go
+  call #1 with 1 items, auto: read(a.rs b.rs) search write(a.rs b.rs) run_tests
+> #1 fails
+  * retry 1 in 244ms: overloaded
+> @1000 tick
+  call #2 with 1 items, auto: read(a.rs b.rs) search write(a.rs b.rs) run_tests
+> #2 calls a read {"file":"a.rs"}
+> #2 done
+  * usage 1 of 1
+  record call a read
+  run #3 t-2 a read {"file":"a.rs"}
+> #3 finished text
+  * + t-2 tool Completed text
+  * = t-2 tool Completed text
+  record output a: text
+  call #4 with 3 items, auto: read(a.rs b.rs) search write(a.rs b.rs) run_tests
+> #4 fails
+  * retry 1 in 234ms: overloaded
+> @2000 tick
+  call #5 with 3 items, auto: read(a.rs b.rs) search write(a.rs b.rs) run_tests
+> #5 says done
+  * + t-3 agent: done
+  * = t-3 agent: done
+> #5 done
+  * usage 1 of 2
+  record assistant: done
+  * turn completed
+  sync
+  ended completed, answer: done
+"#,
+    );
+}
+
 #[test]
 fn refusal_by_the_service_ends_the_turn() {
     check(

@@ -1,6 +1,7 @@
 //! Inputs and outputs of a thread in words.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use agent_turn::{Enforcement, Epoch, Input as TurnInput, UserInput};
 use protocol::{
@@ -127,6 +128,11 @@ impl Script {
                 epoch: self.model,
                 error: ModelError { kind: ModelErrorKind::Rejected, message: text },
             },
+            "overloaded" => {
+                let after = Some(Duration::from_millis(text.parse().expect("milliseconds")));
+                let (kind, message) = (ModelErrorKind::Transient { after }, "busy".to_owned());
+                TurnInput::ModelFailed { epoch: self.model, error: ModelError { kind, message } }
+            }
             "finished" => finished(self.run, ItemStatus::Completed, text),
             "failed" => finished(self.run, ItemStatus::Failed, text),
             _ => return self.parse_other(verb, rest),

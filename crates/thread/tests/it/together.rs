@@ -1,8 +1,9 @@
 //! Turns, conversations, and what they do to each other.
 
+use stdx::Time;
 use thread::ModelSize;
 
-use crate::script::check;
+use crate::script::{Script, check, show};
 
 #[test]
 fn typed_turn_and_the_next_one() {
@@ -147,6 +148,19 @@ killed
 > says Yes?
 "#,
     );
+}
+
+/// Whichever comes first: the turn's next try, or the question whether the link still lives.
+#[test]
+fn a_waiting_turn_does_not_hide_the_conversations_deadline() {
+    let mut script = Script::new(ModelSize::Full);
+    for line in ["talk c", "up", "opened", "start go", "prepared", "overloaded 20000"] {
+        script.feed(line);
+    }
+    assert_eq!(script.thread.deadline(), Some(Time::from_millis(15_000)));
+    let shown = |outputs: Vec<thread::Output>| outputs.iter().filter_map(show).collect::<Vec<_>>();
+    assert_eq!(shown(script.feed("tick 15000")), ["ping c"]);
+    assert!(script.thread.deadline() > Some(Time::from_millis(20_000)));
 }
 
 #[test]
