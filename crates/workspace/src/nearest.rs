@@ -60,7 +60,13 @@ pub fn nearest(root: &Root, text: &str, limits: SearchLimits, patience: &Patienc
     let weight = |mask: u32| -> f64 {
         (0..wanted.len()).filter(|it| mask & (1 << it) != 0).map(rarity).sum()
     };
-    let score = |it: &Candidate| weight(it.in_line) + weight(it.in_path & !it.in_line) / 2.0;
+    // Tests say again what they test, and are rarely what is meant.
+    let asks_for_tests = wanted.iter().any(|it| alike(it, "tests"));
+    let score = |it: &Candidate| {
+        let score = weight(it.in_line) + weight(it.in_path & !it.in_line) / 2.0;
+        let is_test = it.found.path.contains("test");
+        if is_test && !asks_for_tests { score * 0.7 } else { score }
+    };
     let mut scored: Vec<(f64, Match)> =
         candidates.into_iter().map(|it| (score(&it), it.found)).collect();
     // Stable: among equals the order of the files.

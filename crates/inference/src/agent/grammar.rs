@@ -23,7 +23,7 @@
 
 use protocol::{Property, Schema, ToolChoice, ToolSpec};
 
-use super::offer::{Edit, Withheld};
+use super::offer::{Kind, Withheld};
 
 /// The call that stands for the final message.
 pub(crate) const ANSWER: &str = "answer";
@@ -96,9 +96,9 @@ impl Grammar {
         Some(Self::one_of(replies))
     }
 
-    /// Whether an edit is wanted: `{"edit": "no"}`.
-    pub(crate) fn of_edit() -> Self {
-        Self::one_of(Edit::ALL.into_iter().map(|it| vec![literal(&edit_text(it))]).collect())
+    /// What the user's words are: `{"kind": "question"}`.
+    pub(crate) fn of_kind() -> Self {
+        Self::one_of(Kind::ALL.into_iter().map(|it| vec![literal(&kind_text(it))]).collect())
     }
 
     fn one_of(alternatives: Vec<Vec<Part>>) -> Self {
@@ -114,8 +114,8 @@ impl Grammar {
     }
 }
 
-pub(crate) fn edit_text(edit: Edit) -> String {
-    format!("{{\"edit\": \"{}\"}}", edit.as_str())
+pub(crate) fn kind_text(kind: Kind) -> String {
+    format!("{{\"kind\": \"{}\"}}", kind.as_str())
 }
 
 /// The property that is written as a block: the last required text that may be long.

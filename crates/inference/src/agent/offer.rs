@@ -3,8 +3,9 @@
 //! A small, greedy model has habits that cost whole turns, and all are cured by not offering:
 //!
 //! * It edits files to answer a question, and says that it has edited what it has not touched.
-//!   Whether an edit is wanted, it knows ([`Edit`]): so it is asked first. A question gets no
-//!   tool that writes, and who wants an edit is answered when one was tried.
+//!   Whether an edit is wanted, it knows ([`Kind`]): so it is asked first. A question gets no
+//!   tool that writes; for an edit it looks once, then reads files, and then writes one or
+//!   gives it up.
 //! * It repeats a call whose result did not help it, until somebody stops it. What was asked
 //!   since the last change of a file is not offered again: the tool itself where it takes
 //!   nothing, the one option where that is its only argument. Anything else is noticed when
@@ -19,28 +20,31 @@ use std::collections::BTreeSet;
 use protocol::{ModelItem, ModelRequest, Property, Role, Schema, ToolCall, ToolEffect, ToolSpec};
 use serde_json::Value;
 
-/// Whether files must be edited for the user's last words, as the model itself says before its
-/// first reply to them.
+/// What the user's last words are, as the model itself says before its first reply to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Edit {
-    No,
-    Yes,
+pub(crate) enum Kind {
+    /// Files stay as they are; also for greetings and tests that are to be run.
+    Question,
+    Edit,
 }
 
-impl Edit {
-    pub(crate) const ALL: [Self; 2] = [Self::No, Self::Yes];
+impl Kind {
+    pub(crate) const ALL: [Self; 2] = [Self::Question, Self::Edit];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
-            Self::No => "no",
-            Self::Yes => "yes",
+            Self::Question => "question",
+            Self::Edit => "edit",
         }
     }
 }
 
-/// Results after which an edit may be given up: it turned out to be none, or none that can be
+/// Tools without arguments say all they know at once. Who needs more than two is going round.
+const OVERVIEWS: usize = 2;
+
+/// Calls after which an edit may be given up: it turned out to be none, or none that can be
 /// made here.
-const LOOKS_ENOUGH: usize = 3;
+const LOOKS: usize = 3;
 
 /// What a grammar leaves out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -52,11 +56,11 @@ pub(crate) struct Withheld {
 }
 
 impl Withheld {
-    pub(crate) fn at_this_step(request: &ModelRequest, asked: &Asked, edit: Edit) -> Self {
+    pub(crate) fn at_this_step(request: &ModelRequest, asked: &Asked, kind: Kind) -> Self {
         let mut withheld = Self::default();
         withheld.what_was_asked(asked, &request.tools);
         withheld.what_was_not_read(request);
-        withheld.what_is_not_wanted(request, edit);
+        withheld.what_is_not_wanted(request, kind);
         withheld
     }
 
@@ -132,19 +136,41 @@ impl Withheld {
         }
     }
 
-    fn what_is_not_wanted(&mut self, request: &ModelRequest, edit: Edit) {
+    fn what_is_not_wanted(&mut self, request: &ModelRequest, kind: Kind) {
         let calls = calls_of_turn(request);
-        match edit {
-            Edit::No => with_effect(request, ToolEffect::Writes)
-                .for_each(|it| self.withhold(it.name.clone())),
-            Edit::Yes => {
-                let wrote = |call: &&ToolCall| {
-                    effect(&request.tools, &call.name) == Some(ToolEffect::Writes)
-                };
-                self.answer = calls.len() < LOOKS_ENOUGH && !calls.iter().any(wrote);
+        let of_kind = |kind: &dyn Fn(&ToolSpec) -> bool| {
+            let tools = request.tools.iter().filter(|it| kind(it));
+            let names: Vec<&str> = tools.map(|it| it.name.as_str()).collect();
+            calls.iter().filter(|call| names.contains(&call.name.as_str())).count()
+        };
+        let writes = |it: &ToolSpec| it.effect == ToolEffect::Writes;
+        let overview = |it: &ToolSpec| it.parameters.is_empty();
+        match kind {
+            Kind::Question => {
+                self.withhold_all(request, writes);
+                if OVERVIEWS <= of_kind(&overview) {
+                    self.withhold_all(request, overview);
+                }
+            }
+            Kind::Edit if 0 < of_kind(&writes) => {}
+            Kind::Edit => {
+                self.answer = calls.len() < LOOKS;
+                if !calls.is_empty() {
+                    // It has found the place, or will not by looking around.
+                    self.withhold_all(request, |it| !writes(it) && !names_a_file(it));
+                }
             }
         }
     }
+
+    fn withhold_all(&mut self, request: &ModelRequest, which: impl Fn(&ToolSpec) -> bool) {
+        let tools = request.tools.iter().filter(|it| which(it));
+        tools.for_each(|it| self.withhold(it.name.clone()));
+    }
+}
+
+fn names_a_file(tool: &ToolSpec) -> bool {
+    tool.parameters.iter().any(|it| it.required && matches!(it.schema, Schema::Choice(_)))
 }
 
 fn with_effect(request: &ModelRequest, effect: ToolEffect) -> impl Iterator<Item = &ToolSpec> {

@@ -10,26 +10,29 @@ use protocol::{ModelItem, ModelRequest, Property, Role, Schema, ToolCall, ToolCh
 use serde::Serialize as _;
 use serde_json::Value;
 
-use super::grammar::{ANSWER, ANSWER_TEXT, BLOCK_OPENS, block_property, edit_text};
-use super::offer::Edit;
+use super::grammar::{ANSWER, ANSWER_TEXT, BLOCK_OPENS, block_property, kind_text};
+use super::offer::Kind;
 
 /// Options of one argument that are still told in its own line; longer lists stand below the
 /// tools, where the eye of a small model is not led away from what the tools are for.
 const OPTIONS_INLINE: usize = 8;
 
-/// What a request for an edit is, by examples: told in words alone, a third is taken wrongly.
-const EDITS: [(&str, Edit); 11] = [
-    ("who wrote the parser", Edit::No),
-    ("rename the class Item to Entry", Edit::Yes),
-    ("what changed last week", Edit::No),
-    ("make the banner green", Edit::Yes),
-    ("run the linter", Edit::No),
-    ("repair the broken link", Edit::Yes),
-    ("are there spelling mistakes in the manual", Edit::No),
-    ("delete the old endpoint", Edit::Yes),
-    ("in which folder are the images", Edit::No),
-    ("which branch is this", Edit::No),
-    ("good morning", Edit::No),
+/// What questions and edits are, by examples: told in words alone a third is taken wrongly, and
+/// asked for yes or no ("must files be edited") a seventh.
+const KINDS: [(&str, Kind); 13] = [
+    ("who wrote the parser", Kind::Question),
+    ("rename the class Item to Entry", Kind::Edit),
+    ("what changed last week", Kind::Question),
+    ("make the banner green", Kind::Edit),
+    ("are there any unused imports", Kind::Question),
+    ("repair the broken link", Kind::Edit),
+    ("why does the page load slowly", Kind::Question),
+    ("delete the old endpoint", Kind::Edit),
+    ("in which folder are the images", Kind::Question),
+    ("let the menu close on escape", Kind::Edit),
+    ("is everything pushed", Kind::Question),
+    ("run the linter", Kind::Question),
+    ("good morning", Kind::Question),
 ];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,8 +65,8 @@ pub(crate) struct Prompt {
 }
 
 impl Prompt {
-    /// Up to the user's last words; next comes whether they want an edit.
-    pub(crate) fn of_edit(request: &ModelRequest) -> Self {
+    /// Up to the user's last words; next comes what they are.
+    pub(crate) fn of_kind(request: &ModelRequest) -> Self {
         let is_user =
             |item: &ModelItem| matches!(item, ModelItem::Message { role: Role::User, .. });
         let words = request.input.iter().rposition(is_user).map_or(0, |it| it + 1);
@@ -181,11 +184,9 @@ fn system(request: &ModelRequest) -> String {
         "{{\"name\": \"{ANSWER}\", \"arguments\": {{\"{ANSWER_TEXT}\": TEXT}}}} - ends your work \
          and tells the user the result in one to three plain sentences\n"
     ));
-    text.push_str(
-        "\nBefore the first tool, say whether files must be edited for what the user said:\n",
-    );
-    for (said, edit) in EDITS {
-        text.push_str(&format!("\"{said}\" - {}\n", edit_text(edit)));
+    text.push_str("\nBefore the first tool, say whether it is a question or an edit of files:\n");
+    for (said, kind) in KINDS {
+        text.push_str(&format!("\"{said}\" - {}\n", kind_text(kind)));
     }
     for (name, options) in long_choices(offered) {
         text.push_str(&format!("\n{} is one of:\n{}\n", name.to_uppercase(), options.join("\n")));

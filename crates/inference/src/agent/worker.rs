@@ -11,9 +11,9 @@ use llama_cpp_2::token::LlamaToken;
 use protocol::ModelRequest;
 
 use super::engine::{CONTEXT, Choice, Engine, EngineError};
-use super::grammar::{Grammar, edit_text};
+use super::grammar::{Grammar, kind_text};
 use super::matcher::Matcher;
-use super::offer::{Asked, Edit, Withheld};
+use super::offer::{Asked, Kind, Withheld};
 use super::prefix_cache::{PrefixCache, fingerprint};
 use super::render::Prompt;
 use super::reply::{self, Answer, answer_is_full, answer_repeats};
@@ -66,7 +66,7 @@ pub(crate) fn run(options: &AgentOptions, scheduler: &Scheduler, jobs: &Receiver
                 match Engine::new(backend, &model, options.threads, cache) {
                     Ok(engine) => {
                         let mut worker =
-                            Worker { engine, scheduler, calls: Calls::new(), edit: None };
+                            Worker { engine, scheduler, calls: Calls::new(), kind: None };
                         worker.answer(job);
                         while let Ok(job) = jobs.recv() {
                             worker.answer(job);
@@ -85,8 +85,8 @@ struct Worker<'m> {
     engine: Engine<'m>,
     scheduler: &'m Scheduler,
     calls: Calls,
-    /// Of the last request: the prompt up to the user's last words, and whether they want an edit.
-    edit: Option<(Vec<LlamaToken>, Edit)>,
+    /// Of the last request: the prompt up to the user's last words, and what these are.
+    kind: Option<(Vec<LlamaToken>, Kind)>,
 }
 
 /// Why a job ended without an answer.
@@ -142,8 +142,8 @@ impl Worker<'_> {
         let asked = Asked::in_turn(request);
         let scheduler = self.scheduler;
         let mut turn = scheduler.enter(Priority::Agent, &job.cancel)?;
-        let edit = self.edit(request, prefix, &mut turn, job)?;
-        let mut withheld = Withheld::at_this_step(request, &asked, edit);
+        let kind = self.kind(request, prefix, &mut turn, job)?;
+        let mut withheld = Withheld::at_this_step(request, &asked, kind);
 
         // How every reply begins is computed together with the prompt.
         let opening = opening(&self.engine, request, &withheld)?;
@@ -185,32 +185,32 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// Whether an edit is wanted, said once for the user's last words.
-    fn edit(
+    /// What the user's last words are, said once for them.
+    fn kind(
         &mut self,
         request: &ModelRequest,
         prefix: usize,
         turn: &mut Turn<'_>,
         job: &AgentJob,
-    ) -> Result<Edit, Stop> {
-        let (shared, talk) = self.tokens(&Prompt::of_edit(request))?;
+    ) -> Result<Kind, Stop> {
+        let (shared, talk) = self.tokens(&Prompt::of_kind(request))?;
         let mut prompt = [shared, talk].concat();
-        if let Some((words, edit)) = &self.edit
+        if let Some((words, kind)) = &self.kind
             && *words == prompt
         {
-            return Ok(*edit);
+            return Ok(*kind);
         }
         let words = prompt.clone();
-        let grammar = Grammar::of_edit();
+        let grammar = Grammar::of_kind();
         let opening = Forced::of(&self.engine, &Matcher::new(&grammar));
         prompt.extend_from_slice(&opening.tokens);
         self.engine.prompt(&prompt, prefix, turn)?;
         let (mut nothing, mut output) = (Answer::default(), 0);
         let written = self.write(&grammar, &opening.bytes, &mut nothing, &mut output, turn, job)?;
-        let said = |it: &Edit| edit_text(*it).as_bytes() == written;
-        let edit = Edit::ALL.into_iter().find(said).unwrap_or(Edit::No);
-        self.edit = Some((words, edit));
-        Ok(edit)
+        let said = |it: &Kind| kind_text(*it).as_bytes() == written;
+        let kind = Kind::ALL.into_iter().find(said).unwrap_or(Kind::Question);
+        self.kind = Some((words, kind));
+        Ok(kind)
     }
 
     /// Writes one reply that begins with `opening`, which the context already holds.

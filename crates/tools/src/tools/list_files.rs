@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use protocol::{Property, RepositoryFacts, Schema, ToolEffect, ToolSpec};
 use workspace::{MAX_FILES, Patience, Root};
 
-use super::{Tool, reading};
+use super::{Tool, file_choice, reading};
 use crate::arguments::{Arguments, BadArguments};
 use crate::running::RunningTool;
 use crate::source::SOURCE_LIMIT;
@@ -13,14 +13,19 @@ use crate::toolbox::{Job, Style};
 
 pub(crate) const TOOL: Tool = Tool { name: "list_files", spec, start };
 
-fn spec(style: Style, _facts: &RepositoryFacts) -> Option<ToolSpec> {
+fn spec(style: Style, facts: &RepositoryFacts) -> Option<ToolSpec> {
+    let enumerated = || matches!(file_choice(facts, |_| true), Some(Schema::Choice(_)));
+    if style == Style::Typed && enumerated() {
+        // Every name stands in the description of the other tools already.
+        return None;
+    }
     let directory = Property::optional(
         "directory",
         "Only below this directory.",
         Schema::Text { max_chars: None },
     );
     let (description, parameters) = match style {
-        Style::Typed => ("lists the files and how long they are", Vec::new()),
+        Style::Typed => ("lists the names of the files, not what is in them", Vec::new()),
         Style::Full => ("Lists the files that git does not ignore.", vec![directory]),
     };
     Some(ToolSpec {

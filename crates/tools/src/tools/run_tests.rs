@@ -299,9 +299,13 @@ fn describe(word: &str, failure: &Failure, sources: &Sources<'_>, patience: &Pat
         text.push_str(&format!("It fails in {path}:\n{}", deepest.numbered(Some(*line))));
         return text;
     }
-    for (name, definition) in sources.called_from(&code, 2, patience) {
+    let called = sources.called_from(&code, 2, patience);
+    for (name, definition) in &called {
         let path = &definition.path;
         text.push_str(&format!("{name} is in {path}:\n{}", definition.numbered(None)));
+    }
+    if let Some((_, tested)) = called.first().filter(|it| it.1.path != *path) {
+        text.push_str(&format!("So the mistake may be in {}.\n", tested.path));
     }
     text
 }

@@ -24,9 +24,9 @@ const FOLLOWING: usize = 2;
 fn spec(style: Style, _facts: &RepositoryFacts) -> Option<ToolSpec> {
     let (description, text, max_chars) = match style {
         Style::Typed => (
-            "finds the lines that hold a name, a number or the words of a question",
-            "What to look for, one name or word.",
-            Some(100),
+            "finds the lines of the code that a question is about, or that hold a name",
+            "The question in the user's own words, or a name.",
+            Some(120),
         ),
         Style::Full => (
             "Finds lines by a regular expression in the files that git does not ignore.",
@@ -34,17 +34,26 @@ fn spec(style: Style, _facts: &RepositoryFacts) -> Option<ToolSpec> {
             None,
         ),
     };
+    let parameter = Property::required(parameter(style), text, Schema::Text { max_chars });
     Some(ToolSpec {
         name: "search".to_owned(),
         description: description.to_owned(),
-        parameters: vec![Property::required("text", text, Schema::Text { max_chars })],
+        parameters: vec![parameter],
         effect: ToolEffect::Reads,
     })
 }
 
+/// Asked for a text, the small model gives one word of the question, and often the wrong one.
+fn parameter(style: Style) -> &'static str {
+    match style {
+        Style::Typed => "question",
+        Style::Full => "text",
+    }
+}
+
 fn start(job: Job, arguments: &Arguments) -> Result<RunningTool, BadArguments> {
-    let text = arguments.text("text")?.to_owned();
     let style = job.context.style;
+    let text = arguments.text(parameter(style))?.to_owned();
     let (matches, line) = match style {
         Style::Typed => (15, 120),
         Style::Full => (100, 300),
@@ -68,16 +77,17 @@ fn start(job: Job, arguments: &Arguments) -> Result<RunningTool, BadArguments> {
         }
         let limits = SearchLimits { matches: NEAREST, ..limits };
         let nearest = workspace::nearest(&root, &text, limits, patience);
-        Ok(tell_nearest(&text, &nearest, line))
+        let sources = Sources { root: &root, facts: &facts };
+        Ok(tell_nearest(&text, &nearest, line, &sources))
     }))
 }
 
-fn tell_nearest(text: &str, found: &Found, longest: usize) -> String {
+fn tell_nearest(text: &str, found: &Found, longest: usize, sources: &Sources<'_>) -> String {
     if found.matches.is_empty() {
         return tell(text, found, longest, None);
     }
     let mut told = format!("No line has \"{}\"; these have words of it:\n", clip_line(text, 80));
-    told.push_str(&list(found, longest, None));
+    told.push_str(&list(found, longest, Some(sources)));
     told
 }
 
@@ -103,13 +113,17 @@ fn tell(text: &str, found: &Found, longest: usize, sources: Option<&Sources<'_>>
     told
 }
 
-/// With `sources` each line is followed by those after it: a comment says what the next line is.
+/// With `sources` the first lines are followed by those after them: a comment says what the next
+/// line is.
 fn list(found: &Found, longest: usize, sources: Option<&Sources<'_>>) -> String {
     let mut lines = String::new();
-    for it in &found.matches {
+    for (index, it) in found.matches.iter().enumerate() {
         let line = clip_line(it.text.trim(), longest);
         lines.push_str(&format!("{}:{}: {line}\n", it.path, it.line));
-        let text = sources.and_then(|sources| sources.text(&it.path)).unwrap_or_default();
+        let text = sources
+            .filter(|_| index < FEW)
+            .and_then(|sources| sources.text(&it.path))
+            .unwrap_or_default();
         for after in text.lines().skip(it.line).take(FOLLOWING) {
             lines.push_str(&format!("    {}\n", clip_line(after.trim(), longest)));
         }
