@@ -317,7 +317,7 @@ fn page(tasks: &Tasks, outcomes: &[(&Task, Outcome)]) -> anyhow::Result<String> 
     let date = output(Command::new("date").args(["-u", "+%Y-%m-%d"]))?;
     let mut page = format!(
         "# The bundled model as an agent\n\nWritten by `cargo xtask agent-eval`. {date}, commit \
-         {commit}: **{passed} of {}**. What it means: `decisions/0003-bundled-agent.md`.\n\n\
+         {commit}: **{passed} of {}**. What it means: `decisions/0005-bundled-agent.md`.\n\n\
          | task | language | request | result | s | tokens in (known before) / out | steps | answer |\n\
          |---|---|---|---|---|---|---|---|\n",
         outcomes.len()

@@ -145,24 +145,16 @@ impl Batch {
     }
 
     /// The next answer in the order of the calls, once everything before it is answered.
-    pub(crate) fn next_answer(&mut self) -> Option<(CallId, String, Last)> {
+    pub(crate) fn next_answer(&mut self) -> Option<(CallId, String)> {
         let call = self.calls.get_mut(self.answered)?;
         match &mut call.state {
             State::Answered { output } => {
                 let output = std::mem::take(output);
                 let id = call.call.call.clone();
                 self.answered += 1;
-                let last = if self.is_done() { Last::Yes } else { Last::No };
-                Some((id, output, last))
+                Some((id, output))
             }
             State::Waiting | State::Running { .. } => None,
         }
     }
-}
-
-/// Whether an answer is the last one of its batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Last {
-    Yes,
-    No,
 }

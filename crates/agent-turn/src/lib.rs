@@ -42,7 +42,7 @@ pub use crate::limits::{Limits, Repeats};
 pub use crate::outputs::Outputs;
 pub use crate::permit::{Enforcement, Permissions};
 
-use crate::batch::{Batch, Last};
+use crate::batch::Batch;
 use crate::context::{ABORTED, Context};
 use crate::items::Items;
 use crate::permit::Verdict;
@@ -605,14 +605,8 @@ impl Turn {
     /// Records what was answered, begins what may begin, and goes to the next step when
     /// nothing is left.
     fn go_on(&mut self) {
-        let nudge = self.limits.nudge.clone().unwrap_or_default();
-        while let Some((call, output, last)) =
-            self.phase.batch().and_then(|batch| batch.next_answer())
-        {
-            let mut output = elide(&output, self.limits.tool_output_tokens);
-            if last == Last::Yes && !nudge.is_empty() {
-                output = format!("{}\n{nudge}", output.trim_end());
-            }
+        while let Some((call, output)) = self.phase.batch().and_then(|batch| batch.next_answer()) {
+            let output = elide(&output, self.limits.tool_output_tokens);
             self.record(ModelItem::ToolOutput { call, output });
         }
         match &mut self.phase {

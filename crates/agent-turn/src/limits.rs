@@ -14,8 +14,6 @@ pub struct Limits {
     /// first; of the running turn, the oldest tool outputs are then only named.
     pub context_tokens: usize,
     pub repeats: Repeats,
-    /// A sentence put after the outputs of a step, for models that forget to answer.
-    pub nudge: Option<String>,
     /// Tries after the first one of a model call that fails for a passing reason.
     pub retries: u32,
     /// How long an interrupted tool may take to let go before the turn ends without it.
@@ -50,7 +48,6 @@ impl Limits {
             // The smaller windows of today's services, less room for the answer.
             context_tokens: 180_000,
             repeats: Repeats::Allowed,
-            nudge: None,
             retries: RETRIES,
             cancel_grace: CANCEL_GRACE,
         }
@@ -66,7 +63,6 @@ impl Limits {
             // A window of 8192, less instructions, tool descriptions and the answer.
             context_tokens: 5_000,
             repeats: Repeats::Refused,
-            nudge: None,
             retries: RETRIES,
             cancel_grace: CANCEL_GRACE,
         }

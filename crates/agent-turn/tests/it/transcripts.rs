@@ -693,10 +693,9 @@ fn small_model_does_not_get_the_same_answer_twice() {
 }
 
 #[test]
-fn outputs_are_cut_and_followed_by_the_nudge() {
+fn outputs_are_cut() {
     let mut limits = Limits::small();
     limits.tool_output_tokens = 30;
-    limits.nudge = Some("If this is enough, answer.".to_owned());
     check_turn(
         setup(limits),
         r#"
@@ -724,7 +723,6 @@ aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
   * + t-3 tool Completed bee
   * = t-3 tool Completed bee
   record output b: bee
-If this is enough, answer.
   call #4 with 5 items, auto: read(a.rs b.rs) search write(a.rs b.rs) run_tests
 "#,
     );

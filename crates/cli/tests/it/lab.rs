@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::UNIX_EPOCH;
 
 use models::{Manifest, Shelf};
 use serde_json::Value;
@@ -82,7 +83,14 @@ impl Lab {
         for file in manifest.set("default").filter(|file| file.id != "agent") {
             let path = shelf.path_of(file);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::File::create(path).unwrap().set_len(file.bytes).unwrap();
+            let hollow = fs::File::create(&path).unwrap();
+            hollow.set_len(file.bytes).unwrap();
+            // The note that is left where contents were looked at.
+            let changed = hollow.metadata().unwrap().modified().unwrap();
+            let changed = changed.duration_since(UNIX_EPOCH).unwrap().as_nanos();
+            let note = shelf.dir().join(".verified").join(&file.path);
+            fs::create_dir_all(note.parent().unwrap()).unwrap();
+            fs::write(note, format!("{} {} {changed}\n", file.sha256, file.bytes)).unwrap();
         }
     }
 

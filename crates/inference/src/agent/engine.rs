@@ -24,7 +24,7 @@ use crate::scheduler::{Cancelled, Turn};
 pub(super) const CONTEXT: u32 = 8_192;
 
 /// Prompt tokens per step: half a second on two cores, which is what speech may have to wait.
-/// Larger steps are hardly faster (`docs/decisions/0003-bundled-agent.md`).
+/// Larger steps are hardly faster (`docs/decisions/0005-bundled-agent.md`).
 const STEP: usize = 32;
 
 /// A state is fetched from disk when it saves this many tokens at least; reading it costs

@@ -169,13 +169,19 @@ fn call(tool: &ToolSpec, withheld: &Withheld) -> Option<Vec<Part>> {
         return None;
     }
     let block = block_property(tool);
-    let inline: Vec<&Property> = tool
+    let inline: Vec<Property> = tool
         .parameters
         .iter()
         .filter(|it| block.is_none_or(|block| !std::ptr::eq(*it, block)))
+        .map(|it| match withheld.given(it) {
+            Some(words) => {
+                Property { schema: Schema::Choice(vec![words.to_owned()]), ..it.clone() }
+            }
+            None => it.clone(),
+        })
         .collect();
     let mut parts = vec![literal(&format!(r#"{{"name": {}, "arguments": "#, json(&tool.name)))];
-    parts.extend(object(&inline, &|property, option| {
+    parts.extend(object(&inline.iter().collect::<Vec<_>>(), &|property, option| {
         withheld.offers_option(tool, property, option)
     })?);
     parts.push(literal("}"));

@@ -39,6 +39,10 @@ impl Kind {
     }
 }
 
+/// An argument of this name is a question in the user's words. The model puts it into words of its
+/// own, and loses or invents what matters: so the first one is the user's, verbatim.
+const QUESTION: &str = "question";
+
 /// Tools without arguments say all they know at once. Who needs more than two is going round.
 const OVERVIEWS: usize = 2;
 
@@ -53,6 +57,8 @@ pub(crate) struct Withheld {
     /// Tool, argument, option.
     options: BTreeSet<(String, String, String)>,
     answer: bool,
+    /// The user's words, which a question to a tool consists of.
+    question: Option<String>,
 }
 
 impl Withheld {
@@ -61,7 +67,13 @@ impl Withheld {
         withheld.what_was_asked(asked, &request.tools);
         withheld.what_was_not_read(request);
         withheld.what_is_not_wanted(request, kind);
+        withheld.question = verbatim(request, asked);
         withheld
+    }
+
+    /// What must be passed for this argument, if it may not be chosen.
+    pub(super) fn given(&self, argument: &Property) -> Option<&str> {
+        self.question.as_deref().filter(|_| argument.name == QUESTION)
     }
 
     pub(crate) fn withhold(&mut self, tool: String) {
@@ -167,6 +179,29 @@ impl Withheld {
         let tools = request.tools.iter().filter(|it| which(it));
         tools.for_each(|it| self.withhold(it.name.clone()));
     }
+}
+
+/// The user's last words, unless they were passed on already, or are too long for it.
+fn verbatim(request: &ModelRequest, asked: &Asked) -> Option<String> {
+    let argument =
+        request.tools.iter().flat_map(|it| &it.parameters).find(|it| it.name == QUESTION)?;
+    let most = match argument.schema {
+        Schema::Text { max_chars } => max_chars.map_or(usize::MAX, |it| it as usize),
+        Schema::Object(_)
+        | Schema::Choice(_)
+        | Schema::Integer { .. }
+        | Schema::Boolean
+        | Schema::List(_) => return None,
+    };
+    let words = request.input.iter().rev().find_map(|item| match item {
+        ModelItem::Message { role: Role::User, text } => Some(text.trim()),
+        ModelItem::Message { role: Role::Assistant | Role::Developer, .. }
+        | ModelItem::ToolCall(_)
+        | ModelItem::ToolOutput { .. }
+        | ModelItem::Reasoning { .. } => None,
+    })?;
+    let is_new = asked.calls.iter().all(|(_, arguments)| arguments[QUESTION] != words);
+    (is_new && !words.is_empty() && words.chars().count() <= most).then(|| words.to_owned())
 }
 
 fn names_a_file(tool: &ToolSpec) -> bool {

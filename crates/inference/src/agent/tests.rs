@@ -5,9 +5,9 @@ use protocol::{
     ToolSpec,
 };
 
-use super::grammar::Grammar;
+use super::grammar::{Grammar, kind_text};
 use super::matcher::Matcher;
-use super::offer::{Asked, Withheld};
+use super::offer::{Asked, Kind, Withheld};
 use super::render::{Mark, Piece, Prompt};
 use super::reply::{Answer, Reply, answer_repeats};
 
@@ -382,9 +382,9 @@ fn asking(input: Vec<ModelItem>) -> ModelRequest {
     }
 }
 
-fn offered(input: Vec<ModelItem>) -> Grammar {
+fn offered(kind: Kind, input: Vec<ModelItem>) -> Grammar {
     let request = asking(input);
-    let withheld = Withheld::at_this_step(&request, &Asked::in_turn(&request));
+    let withheld = Withheld::at_this_step(&request, &Asked::in_turn(&request), kind);
     Grammar::of_reply(&request.tools, request.tool_choice, &withheld).unwrap()
 }
 
@@ -401,7 +401,7 @@ fn what_was_asked_is_not_offered_again() {
         call("read_file", r#"{"path":"src/a.rs"}"#),
         call("search", r#"{"text":"x"}"#),
     ];
-    let grammar = offered(before.clone());
+    let grammar = offered(Kind::Question, before.clone());
     assert!(follow(&grammar, run).is_err());
     assert!(follow(&grammar, &reading("src/a.rs")).is_err());
     assert_eq!(follow(&grammar, &reading("src/ab.rs")), Ok(true));
@@ -411,17 +411,93 @@ fn what_was_asked_is_not_offered_again() {
 
     // A change makes old results stale, and a new question starts afresh.
     for later in [call("write_file", r#"{"path":"src/a.rs","content":""}"#), user("again")] {
-        let grammar = offered(vec![user("q"), call("run_tests", "{}"), later]);
+        let grammar = offered(Kind::Question, vec![user("q"), call("run_tests", "{}"), later]);
         assert_eq!(follow(&grammar, run), Ok(true));
     }
 }
 
+const WRITE: &str = "{\"name\": \"write_file\", \"arguments\": {\"path\": \"src/a.rs\"}}\n```\n```";
+const RUN: &str = r#"{"name": "run_tests", "arguments": {}}"#;
+
 #[test]
-fn only_what_was_seen_can_be_changed() {
-    let write = "{\"name\": \"write_file\", \"arguments\": {\"path\": \"src/a.rs\"}}\n```\n```";
-    assert!(follow(&offered(vec![user("change src/a.rs")]), write).is_err());
+fn only_what_was_read_can_be_edited() {
     let named = ModelItem::ToolOutput { call: CallId::from("1"), output: "src/a.rs:3: x".into() };
-    assert_eq!(follow(&offered(vec![user("q"), named]), write), Ok(true));
+    assert!(follow(&offered(Kind::Edit, vec![user("edit src/a.rs"), named]), WRITE).is_err());
     let read = call("read_file", r#"{"path": "src/a.rs"}"#);
-    assert_eq!(follow(&offered(vec![user("q"), read, user("now change it")]), write), Ok(true));
+    let later = offered(Kind::Edit, vec![user("q"), read, user("now edit it")]);
+    assert_eq!(follow(&later, WRITE), Ok(true));
+}
+
+#[test]
+fn a_question_edits_nothing() {
+    let read = call("read_file", r#"{"path": "src/a.rs"}"#);
+    let grammar = offered(Kind::Question, vec![user("q"), read]);
+    assert!(follow(&grammar, WRITE).is_err());
+    assert_eq!(follow(&grammar, RUN), Ok(true));
+    assert_eq!(follow(&grammar, &answering("So.")), Ok(true));
+}
+
+/// It looks once, reads, and is then free to write, to read on, or to give up.
+#[test]
+fn an_edit_is_made_before_it_is_told() {
+    let look = call("search", r#"{"text": "x"}"#);
+    let read = call("read_file", r#"{"path": "src/a.rs"}"#);
+    let other = call("read_file", r#"{"path": "src/ab.rs"}"#);
+    let write = call("write_file", r#"{"path": "src/a.rs", "content": ""}"#);
+    let done = answering("Done.");
+    let after = |calls: &[&ModelItem]| {
+        let calls = calls.iter().map(|it| (*it).clone());
+        offered(Kind::Edit, std::iter::once(user("q")).chain(calls).collect())
+    };
+    let looked = after(&[&look]);
+    assert!(follow(&looked, &done).is_err());
+    assert!(follow(&looked, RUN).is_err());
+    assert_eq!(follow(&looked, &reading("src/a.rs")), Ok(true));
+    let has_read = after(&[&look, &read]);
+    assert!(follow(&has_read, &done).is_err());
+    assert_eq!(follow(&has_read, WRITE), Ok(true));
+    assert_eq!(follow(&after(&[&look, &read, &other]), &done), Ok(true));
+    let has_written = after(&[&look, &read, &write]);
+    assert_eq!(follow(&has_written, &done), Ok(true));
+    assert_eq!(follow(&has_written, RUN), Ok(true));
+}
+
+#[test]
+fn a_kind_is_one_of_its_spellings() {
+    let grammar = Grammar::of_kind();
+    for kind in Kind::ALL {
+        assert_eq!(follow(&grammar, &kind_text(kind)), Ok(true));
+    }
+    assert_eq!(follow(&grammar, r#"{"kind": "order"}"#), Err(10));
+}
+
+/// What the model would say in its own words instead loses or invents what matters.
+#[test]
+fn the_first_question_is_verbatim() {
+    let words = "any \"to do\" comments";
+    let ask = |input| {
+        let tools = vec![tool(
+            "search",
+            ToolEffect::Reads,
+            vec![Property::required("question", "", text(40))],
+        )];
+        let request = ModelRequest { tools, ..asking(input) };
+        let asked = Asked::in_turn(&request);
+        let withheld = Withheld::at_this_step(&request, &asked, Kind::Question);
+        Grammar::of_reply(&request.tools, request.tool_choice, &withheld).unwrap()
+    };
+    let verbatim = serde_json::json!({ "question": words }).to_string();
+    let said = |words: &str| {
+        format!(
+            r#"{{"name": "search", "arguments": {{"question": {}}}}}"#,
+            serde_json::json!(words)
+        )
+    };
+    let first = ask(vec![user(words)]);
+    assert_eq!(follow(&first, &said(words)), Ok(true));
+    assert!(follow(&first, &said("comments")).is_err());
+    let second = ask(vec![user(words), call("search", &verbatim)]);
+    assert_eq!(follow(&second, &said("comments")), Ok(true));
+    let long = ask(vec![user(&"long ".repeat(20))]);
+    assert_eq!(follow(&long, &said("comments")), Ok(true));
 }

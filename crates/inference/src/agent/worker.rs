@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
-use protocol::ModelRequest;
+use protocol::{ModelRequest, ToolChoice};
 
 use super::engine::{CONTEXT, Choice, Engine, EngineError};
 use super::grammar::{Grammar, kind_text};
@@ -142,7 +142,7 @@ impl Worker<'_> {
         let asked = Asked::in_turn(request);
         let scheduler = self.scheduler;
         let mut turn = scheduler.enter(Priority::Agent, &job.cancel)?;
-        let kind = self.kind(request, prefix, &mut turn, job)?;
+        let (kind, known) = self.kind(request, prefix, &mut turn, job)?;
         let mut withheld = Withheld::at_this_step(request, &asked, kind);
 
         // How every reply begins is computed together with the prompt.
@@ -150,6 +150,8 @@ impl Worker<'_> {
         let start = prompt.len();
         prompt.extend_from_slice(&opening.tokens);
         let cached = self.engine.prompt(&prompt, prefix, &mut turn)?;
+        // What was computed a moment ago, for this request, was not known before it.
+        let cached = known.unwrap_or(cached);
 
         let mut output = 0;
         for rewrite in 0.. {
@@ -185,32 +187,38 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// What the user's last words are, said once for them.
+    /// What the user's last words are, said once for them; and how much of the prompt was known
+    /// where that had to be computed.
     fn kind(
         &mut self,
         request: &ModelRequest,
         prefix: usize,
         turn: &mut Turn<'_>,
         job: &AgentJob,
-    ) -> Result<Kind, Stop> {
+    ) -> Result<(Kind, Option<usize>), Stop> {
+        if request.tool_choice == ToolChoice::None || request.tools.is_empty() {
+            // Nothing depends on it.
+            return Ok((Kind::Question, None));
+        }
         let (shared, talk) = self.tokens(&Prompt::of_kind(request))?;
         let mut prompt = [shared, talk].concat();
         if let Some((words, kind)) = &self.kind
             && *words == prompt
         {
-            return Ok(*kind);
+            return Ok((*kind, None));
         }
         let words = prompt.clone();
         let grammar = Grammar::of_kind();
         let opening = Forced::of(&self.engine, &Matcher::new(&grammar));
         prompt.extend_from_slice(&opening.tokens);
-        self.engine.prompt(&prompt, prefix, turn)?;
+        let cached = self.engine.prompt(&prompt, prefix, turn)?;
         let (mut nothing, mut output) = (Answer::default(), 0);
         let written = self.write(&grammar, &opening.bytes, &mut nothing, &mut output, turn, job)?;
         let said = |it: &Kind| kind_text(*it).as_bytes() == written;
         let kind = Kind::ALL.into_iter().find(said).unwrap_or(Kind::Question);
+        let known = cached.min(words.len());
         self.kind = Some((words, kind));
-        Ok(kind)
+        Ok((kind, Some(known)))
     }
 
     /// Writes one reply that begins with `opening`, which the context already holds.

@@ -120,7 +120,6 @@ fn small_model_is_told_the_request_and_nothing_else() {
   run t1 #2 shell {"command":"cargo test"}
 > finished 1 failed
   record output: 1 failed
-If this is enough, answer.
   call t1 #3 with 3 items
 "#,
     );
@@ -161,6 +160,6 @@ fn full_model_knows_where_it_is() {
 #[test]
 fn small_model_reads_little_before_the_request() {
     let request = first_request(ModelSize::Small);
-    assert!(tokens(&request.instructions) < 150, "{}", request.instructions);
+    assert!(tokens(&request.instructions) < 200, "{}", request.instructions);
     assert_eq!(request.input.len(), 1);
 }

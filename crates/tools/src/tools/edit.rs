@@ -43,12 +43,6 @@ fn write_spec(style: Style, facts: &RepositoryFacts) -> Option<ToolSpec> {
         description: "changes a file: the whole new text, with everything that stays".to_owned(),
         parameters: vec![
             Property::required("path", "The file.", file_choice(facts, |it| is_small(facts, it))?),
-            // Not for us: a model that has not said it copies the file as it is.
-            Property::required(
-                "change",
-                "What will be different, in a few words.",
-                Schema::Text { max_chars: Some(160) },
-            ),
             Property::required(
                 "content",
                 "The whole new text of the file.",

@@ -214,11 +214,13 @@ fn summary(report: &Report) -> String {
     }
 }
 
-/// As people say them: without the modules around them.
+/// As people say them: without the modules, files and classes around them.
 fn failing_names(report: &Report) -> String {
     let name = |failure: &Failure| {
-        let name = failure.name.rsplit("::").next().unwrap_or_default();
-        name.to_owned()
+        let name = failure.name.as_str();
+        let is_sentence = name.contains(char::is_whitespace);
+        let last = name.rsplit(['.', ':', '/']).next().filter(|_| !is_sentence);
+        last.unwrap_or(name).to_owned()
     };
     let mut names: Vec<String> = report.failures.iter().take(DESCRIBED).map(name).collect();
     if DESCRIBED < report.failures.len() {

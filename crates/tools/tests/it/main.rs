@@ -119,8 +119,7 @@ async fn catalogues_fit_the_model_and_the_repository() {
     let rust = repository(&[("Cargo.toml", "[package]\n"), ("src/lib.rs", "")]);
     assert_eq!(
         names(Style::Typed, rust.path()),
-        "run_tests list_files read_file search git_log git_diff git_status last_commit write_file \
-         replace_lines"
+        "run_tests read_file search git_log git_diff git_status last_commit write_file"
     );
     assert_eq!(
         names(Style::Full, rust.path()),

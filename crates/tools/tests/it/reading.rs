@@ -20,25 +20,28 @@ async fn a_small_model_looks_around() {
         told(&context, "list_files", "{}").await,
         "2 files:\nREADME.md (1 line)\nsrc/lib.rs (6 lines)\n"
     );
+    // Whole, and as it would be written again.
     assert_eq!(
         told(&context, "read_file", r#"{"path":"src/lib.rs"}"#).await,
-        format!(
-            "src/lib.rs (6 lines):\n{}",
-            LIB.lines().zip(1..).map(|(line, n)| format!("{n}: {line}\n")).collect::<String>()
-        )
+        format!("src/lib.rs:\n```\n{}\n```", LIB.trim_end())
     );
     assert_eq!(
         told(&context, "read_file", r#"{"path":"src/lib.rs","start_line":5}"#).await,
         "src/lib.rs, lines 5 to 6 of 6:\n5:     MAX_RETRIES\n6: }\n"
     );
     assert_eq!(
-        told(&context, "search", r#"{"text":"max retries"}"#).await,
+        told(&context, "search", r#"{"question":"max retries"}"#).await,
         "\"max retries\" is on 2 lines in 1 file:\n\
-         src/lib.rs:2: pub const MAX_RETRIES: u32 = 3;\n\
-         src/lib.rs:5: MAX_RETRIES\n"
+         src/lib.rs:2: pub const MAX_RETRIES: u32 = 3;\n    \n    pub fn fetch() -> u32 {\n\
+         src/lib.rs:5: MAX_RETRIES\n    }\n"
     );
     assert_eq!(
-        told(&context, "search", r#"{"text":"timeout"}"#).await,
+        told(&context, "search", r#"{"question":"how often is a fetch retried?"}"#).await,
+        "No line has \"how often is a fetch retried?\"; these have words of it:\n\
+         src/lib.rs:4: pub fn fetch() -> u32 {\n    MAX_RETRIES\n    }\n"
+    );
+    assert_eq!(
+        told(&context, "search", r#"{"question":"timeout"}"#).await,
         "\"timeout\" was not found in any file."
     );
     assert_eq!(
@@ -89,6 +92,6 @@ async fn large_repositories_are_summed_up() {
     put(directory.path(), "top.rs", "");
     let context = context(directory.path(), Style::Typed);
     assert_eq!(told(&context, "list_files", "").await, "51 files:\n./: 1\nsrc/deep/: 50\n");
-    let found = told(&context, "search", r#"{"text":"needle"}"#).await;
+    let found = told(&context, "search", r#"{"question":"needle"}"#).await;
     assert!(found.starts_with("\"needle\" is on more than 15 lines; the first are:\n"), "{found}");
 }

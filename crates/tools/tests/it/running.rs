@@ -137,7 +137,7 @@ async fn rust_tests_are_told_with_the_code() {
     let (deltas, outcome) = finish(toolbox().start(&call("run_tests", ""), &context)).await;
     assert_eq!(
         outcome.output,
-        "1 passed, 1 failed.
+        "1 of 2 tests failed: an_empty_line_has_no_fields.
 Failing tests::an_empty_line_has_no_fields (src/lib.rs line 22): assertion `left == right` failed, left: 1, right: 0
 21:     fn an_empty_line_has_no_fields() {
 22:         assert_eq!(field_count(\"\"), 0);  <-- here
@@ -175,7 +175,11 @@ async fn nothing_need_be_writable_to_test() {
     context.sandbox.mode = SandboxMode::ReadOnly;
     let told = told(&context, "run_tests", "").await;
     // The lock file is not in the repository, and may not be made.
-    assert!(told.contains("Cargo.lock") || told.starts_with("1 passed, 1 failed."), "{told}");
+    assert!(
+        told.contains("Cargo.lock")
+            || told.starts_with("1 of 2 tests failed: an_empty_line_has_no_fields.\n"),
+        "{told}"
+    );
     assert!(!repository.path().join("target").exists());
 }
 
@@ -201,13 +205,14 @@ class TestAdd(unittest.TestCase):
     let context = context(repository.path(), Style::Typed);
     assert_eq!(
         told(&context, "run_tests", "").await,
-        "1 passed, 1 failed.
+        "1 of 2 tests failed: test_add.
 Failing test_calc.TestAdd.test_add (tests/test_calc.py line 7): AssertionError: -1 != 3
 6:     def test_add(self):
 7:         self.assertEqual(add(1, 2), 3)  <-- here
 add is in calc.py:
 1: def add(a, b):
-2:     return a - b"
+2:     return a - b
+So the mistake may be in calc.py."
     );
 }
 
@@ -230,7 +235,7 @@ test('adds numbers', () => {
     ]);
     let context = context(repository.path(), Style::Typed);
     let told = told(&context, "run_tests", "").await;
-    let expect = "0 passed, 1 failed.
+    let expect = "1 of 1 tests failed: adds numbers.
 Failing adds numbers (sum.test.js line 6): ";
     assert!(told.starts_with(expect), "{told}");
     assert!(told.contains("-1 !== 3"), "{told}");

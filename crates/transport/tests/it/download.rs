@@ -64,7 +64,7 @@ async fn another_range_than_asked_for_is_an_error() {
 
 #[tokio::test]
 async fn redirects_are_followed_with_the_range() {
-    let moved = "HTTP/1.1 302 Found\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n";
+    let moved = "HTTP/1.1 302 Found\r\nconnection: close\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n";
     let answer = "HTTP/1.1 206 Partial\r\ncontent-range: bytes 2-4/*\r\n\r\nllo";
     let server = RawServer::start([Script::say(moved), Script::say(answer)]);
     let mut download = open(&server, 2).await.unwrap();
@@ -78,7 +78,9 @@ async fn redirects_are_followed_with_the_range() {
 #[tokio::test]
 async fn redirects_that_lead_nowhere() {
     let moved = |to: &str| {
-        Script::say(format!("HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n"))
+        Script::say(format!(
+            "HTTP/1.1 302 Found\r\nconnection: close\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n"
+        ))
     };
     let server = RawServer::start([moved("file:///etc/passwd")]);
     let error = open(&server, 0).await.unwrap_err();
