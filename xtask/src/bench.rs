@@ -426,9 +426,10 @@ impl Scratch {
         Ok(Self(dir))
     }
 
-    /// Not below `target`: the path of a socket must be short.
+    /// Not below `target`, because the path of a socket must be short; not in the temporary
+    /// directory, where commands may write and the host's socket therefore may not be.
     fn runtime_dir(&self) -> PathBuf {
-        std::env::temp_dir().join(format!("duet-bench-{}", std::process::id()))
+        Path::new("/var/tmp").join(format!("duet-bench-{}", std::process::id()))
     }
 
     /// The model host that has its socket there.
