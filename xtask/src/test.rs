@@ -19,13 +19,15 @@ enum Group {
     Fast,
     /// Speech, the bundled model and the whole spoken path; fetches about 1.8 GB once
     Models,
+    /// Programs of other people against our servers; fetched from their registries each time
+    Clients,
 }
 
 /// Tests that load weights carry this in their path.
 const WITH_MODELS: &str = "with_models";
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let groups = arguments.group.map_or_else(|| vec![Group::Fast, Group::Models], |it| vec![it]);
+    let groups = arguments.group.map_or_else(|| Group::value_variants().to_vec(), |it| vec![it]);
     let mut times = Vec::new();
     for group in groups {
         let start = Instant::now();
@@ -38,6 +40,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 )?;
                 cargo_test(Only::WithModels)?;
             }
+            Group::Clients => step(cargo(&["test", "--workspace", "--locked"]).args([
+                "--features",
+                "realtime-server/client-tests",
+                "--test",
+                "clients",
+            ]))?,
         }
         times.push((group, start.elapsed()));
     }
