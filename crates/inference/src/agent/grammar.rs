@@ -52,6 +52,7 @@ pub(super) enum Step {
     /// Characters of a JSON string, without its quotes.
     Text {
         max_chars: u32,
+        closes: Closes,
     },
     Integer {
         min: i64,
@@ -65,6 +66,15 @@ pub(super) enum Step {
     /// The lines of a block. Must be followed by `End`.
     Block,
     End,
+}
+
+/// Where a text may end before it is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Closes {
+    Anywhere,
+    /// A small model forgets to escape the quotes of what it cites: the first one would end its
+    /// answer in the middle (``should have returned `Err(``). Here only an escaped one fits.
+    AfterSentence,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,7 +147,7 @@ fn may_be_long(schema: &Schema) -> bool {
 /// A grammar before it is laid out as a program.
 enum Part {
     Literal(Vec<u8>),
-    Text(u32),
+    Text(u32, Closes),
     Integer(i64, i64),
     OneOf(Vec<Vec<Part>>),
     /// Of an object, in their order, with commas between those that are there.
@@ -158,7 +168,7 @@ struct Field {
 fn answer() -> Vec<Part> {
     vec![
         literal(&format!(r#"{{"name": "{ANSWER}", "arguments": {{"{ANSWER_TEXT}": ""#)),
-        Part::Text(MAX_ANSWER_CHARS),
+        Part::Text(MAX_ANSWER_CHARS, Closes::AfterSentence),
         literal(r#""}}"#),
     ]
 }
@@ -229,7 +239,8 @@ fn value(schema: &Schema) -> Option<Vec<Part>> {
     Some(match schema {
         Schema::Object(properties) => object(&properties.iter().collect::<Vec<_>>(), &|_, _| true)?,
         Schema::Text { max_chars } => {
-            vec![literal("\""), Part::Text(max_chars.unwrap_or(MAX_INLINE_CHARS)), literal("\"")]
+            let most = max_chars.unwrap_or(MAX_INLINE_CHARS);
+            vec![literal("\""), Part::Text(most, Closes::Anywhere), literal("\"")]
         }
         Schema::Choice(options) if options.is_empty() => return None,
         Schema::Choice(options) => {
@@ -257,7 +268,9 @@ fn value(schema: &Schema) -> Option<Vec<Part>> {
 fn emit(part: &Part, program: &mut Vec<Step>) {
     match part {
         Part::Literal(bytes) => program.extend(bytes.iter().map(|it| Step::Byte(*it))),
-        Part::Text(max_chars) => program.push(Step::Text { max_chars: *max_chars }),
+        Part::Text(max_chars, closes) => {
+            program.push(Step::Text { max_chars: *max_chars, closes: *closes });
+        }
         Part::Integer(min, max) => program.push(Step::Integer { min: *min, max: *max }),
         Part::Block => program.push(Step::Block),
         Part::OneOf(alternatives) => {

@@ -3,7 +3,7 @@
 //! The set of places in the [`Grammar`] where the reply may be: one in almost every state,
 //! as many as there are options at the start of an enumeration.
 
-use super::grammar::{BLOCK_CLOSES, Grammar, Step};
+use super::grammar::{BLOCK_CLOSES, Closes, Grammar, Step};
 
 /// A place in the grammar, and what was counted on the way into it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,8 @@ struct Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Inside {
     Nothing,
-    Text { chars: u32, within: Within },
+    /// `ended`: the last character that counts ends a sentence.
+    Text { chars: u32, within: Within, ended: bool },
     Integer { negative: bool, digits: u32, magnitude: u64 },
     Block { closing: u8, within: Within },
 }
@@ -58,8 +59,10 @@ pub(crate) struct Matcher<'g> {
 impl<'g> Matcher<'g> {
     pub(crate) fn new(grammar: &'g Grammar) -> Self {
         let mut places = Vec::new();
-        settle(grammar, Place { at: 0, inside: Inside::Nothing, repeats: 0 }, &mut places);
-        Self { grammar, places, hurried: false }
+        let hurried = false;
+        let first = Place { at: 0, inside: Inside::Nothing, repeats: 0 };
+        settle(grammar, first, hurried, &mut places);
+        Self { grammar, places, hurried }
     }
 
     /// Whether these bytes may come next.
@@ -91,6 +94,11 @@ impl<'g> Matcher<'g> {
     /// Lets nothing more be said in this reply than what makes it whole.
     pub(crate) fn hurry(&mut self) {
         self.hurried = true;
+        let mut places = Vec::new();
+        for place in self.places.drain(..) {
+            settle(self.grammar, place, self.hurried, &mut places);
+        }
+        self.places = places;
     }
 
     /// The bytes that must come next, whatever the model thinks.
@@ -129,7 +137,7 @@ impl<'g> Matcher<'g> {
                     *BLOCK_CLOSES.get(usize::from(closing))?
                 }
                 // A text that is full has left for what follows it.
-                (Step::Text { max_chars }, Inside::Text { chars, within: Within::Between })
+                (Step::Text { max_chars, .. }, Inside::Text { chars, within: Within::Between, .. })
                     if self.hurried || chars >= *max_chars =>
                 {
                     continue;
@@ -152,25 +160,27 @@ impl<'g> Matcher<'g> {
             match (step, place.inside) {
                 (Step::Byte(expected), _) if *expected == byte => {
                     let after = Place { at: place.at + 1, inside: Inside::Nothing, ..place };
-                    settle(self.grammar, after, &mut next);
+                    settle(self.grammar, after, self.hurried, &mut next);
                 }
-                (Step::Text { max_chars }, Inside::Text { chars, within }) => {
+                (Step::Text { max_chars, .. }, Inside::Text { chars, within: before, ended }) => {
                     let full = self.hurried || chars >= *max_chars;
-                    let Some(within) = string_byte(within, byte, full) else { continue };
+                    let Some(within) = string_byte(before, byte, full) else { continue };
                     let done = u32::from(within == Within::Between);
-                    let inside = Inside::Text { chars: chars.saturating_add(done), within };
-                    settle(self.grammar, Place { inside, ..place }, &mut next);
+                    let chars = chars.saturating_add(done);
+                    let ended = ends_sentence(before, byte, ended);
+                    let inside = Inside::Text { chars, within, ended };
+                    settle(self.grammar, Place { inside, ..place }, self.hurried, &mut next);
                 }
                 (Step::Integer { min, max }, Inside::Integer { negative, digits, magnitude }) => {
                     let Some(inside) = integer_byte(byte, negative, digits, magnitude, *min, *max)
                     else {
                         continue;
                     };
-                    settle(self.grammar, Place { inside, ..place }, &mut next);
+                    settle(self.grammar, Place { inside, ..place }, self.hurried, &mut next);
                 }
                 (Step::Block, Inside::Block { closing, within }) => {
                     let Some(inside) = self.block_byte(closing, within, byte) else { continue };
-                    settle(self.grammar, Place { inside, ..place }, &mut next);
+                    settle(self.grammar, Place { inside, ..place }, self.hurried, &mut next);
                 }
                 (
                     Step::Byte(_)
@@ -214,7 +224,7 @@ impl<'g> Matcher<'g> {
 }
 
 /// Follows the steps that take no byte, and adds the places where one is due.
-fn settle(grammar: &Grammar, place: Place, places: &mut Vec<Place>) {
+fn settle(grammar: &Grammar, place: Place, hurried: bool, places: &mut Vec<Place>) {
     let mut todo = vec![place];
     while let Some(mut place) = todo.pop() {
         match grammar.step(place.at) {
@@ -239,11 +249,14 @@ fn settle(grammar: &Grammar, place: Place, places: &mut Vec<Place>) {
                 }
                 continue;
             }
-            Step::Text { .. } => {
+            Step::Text { max_chars, closes } => {
                 if place.inside == Inside::Nothing {
-                    place.inside = Inside::Text { chars: 0, within: Within::Between };
+                    place.inside =
+                        Inside::Text { chars: 0, within: Within::Between, ended: false };
                 }
-                if matches!(place.inside, Inside::Text { within: Within::Between, .. }) {
+                if let Inside::Text { chars, within: Within::Between, ended } = place.inside
+                    && (*closes == Closes::Anywhere || ended || hurried || chars >= *max_chars)
+                {
                     todo.push(Place { at: place.at + 1, inside: Inside::Nothing, ..place });
                 }
             }
@@ -299,6 +312,24 @@ fn string_byte(within: Within, byte: u8, full: bool) -> Option<Within> {
         Within::LowBackslash => (byte == b'\\').then_some(Within::LowU),
         Within::LowU => (byte == b'u').then_some(Within::Hex { left: 4, code: 0, low_due: true }),
         Within::Utf8 { left, from, to } => utf8_byte(left, from, to, byte),
+    }
+}
+
+/// Whether a text may be whole behind this byte. Quotes and brackets close what they closed
+/// before; what an escape stands for is taken for one of them. Of other scripts' characters no one
+/// knows here which end a sentence.
+fn ends_sentence(before: Within, byte: u8, ended: bool) -> bool {
+    match before {
+        Within::Between => match byte {
+            b'.' | b'!' | b'?' | 0x80..=0xFF => true,
+            b'\\' | b')' | b']' | b'`' | b'\'' | b'*' => ended,
+            _ => false,
+        },
+        Within::Escape
+        | Within::Hex { .. }
+        | Within::LowBackslash
+        | Within::LowU
+        | Within::Utf8 { .. } => ended,
     }
 }
 

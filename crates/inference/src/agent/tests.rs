@@ -5,7 +5,7 @@ use protocol::{
     ToolSpec,
 };
 
-use super::grammar::{Grammar, kind_text};
+use super::grammar::{Grammar, MAX_ANSWER_CHARS, kind_text};
 use super::matcher::Matcher;
 use super::offer::{Asked, Kind, Withheld};
 use super::render::{Mark, Piece, Prompt};
@@ -172,12 +172,28 @@ fn a_grammar_grows_no_faster_than_its_schema() {
 #[test]
 fn the_choice_of_tools_holds() {
     let call = r#"{"name": "run_tests", "arguments": {}}"#;
-    let answer = r#"{"name": "answer", "arguments": {"text": "x"}}"#;
+    let answer = r#"{"name": "answer", "arguments": {"text": "x."}}"#;
     assert_eq!(follow(&grammar(ToolChoice::Required), call), Ok(true));
     assert!(follow(&grammar(ToolChoice::Required), answer).is_err());
     assert!(follow(&grammar(ToolChoice::None), call).is_err());
     assert_eq!(follow(&grammar(ToolChoice::None), answer), Ok(true));
     assert_eq!(Grammar::of_reply(&[], ToolChoice::Required, &Withheld::default()), None);
+}
+
+/// The quote that a small model forgets to escape does not end what it says.
+#[test]
+fn an_answer_ends_with_a_sentence() {
+    let grammar = grammar(ToolChoice::Auto);
+    let said = |text: &str| follow(&grammar, &answering(text));
+    for whole in ["It is `Err(\"\")`.", "Is it \"so?\"", "(It is.)\n", "对"] {
+        assert_eq!(said(whole), Ok(true), "{whole}");
+    }
+    for cut in ["should have returned `Err(", "", "The lines are:", "It is `1.5`. "] {
+        let reply = answering(cut);
+        assert_eq!(follow(&grammar, &reply), Err(reply.len() - 3), "{cut}");
+    }
+    let full = "x".repeat(MAX_ANSWER_CHARS as usize);
+    assert_eq!(said(&full), Ok(true));
 }
 
 #[test]
