@@ -57,6 +57,7 @@ pub(crate) enum Face {
     Exec(ExecArgs),
     Talk(TalkArgs),
     Demo(DemoArgs),
+    Sessions(SessionsArgs),
     Models(ModelsArgs),
     AppServer(AppServerArgs),
     RealtimeServer(RealtimeServerArgs),
@@ -157,6 +158,29 @@ pub(crate) struct DemoArgs {
     /// Where the spoken answer is written
     #[arg(short, long, value_name = "WAV", default_value = "answer.wav")]
     pub(crate) output: PathBuf,
+}
+
+/// Lists what was talked about before, newest first
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Each line: the session's id, when it was last written, its directory, and the first words.
+
+Examples:
+  duet sessions
+  duet sessions --cd . --limit 5
+  duet sessions --json | jq -r .path       where each is kept, one JSON line per event")]
+pub(crate) struct SessionsArgs {
+    /// Only sessions of this directory
+    #[arg(short = 'C', long = "cd", value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+
+    /// At most this many
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20)]
+    pub(crate) limit: usize,
+
+    /// Print one JSON object per line
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Serves the voice of this machine to any client of the OpenAI Realtime protocol

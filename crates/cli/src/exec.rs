@@ -69,7 +69,7 @@ pub(crate) fn thread_args(flags: ThreadFlags, cwd: &Path) -> Result<ThreadArgs, 
     })
 }
 
-fn directory(path: &Path, flag: &str) -> Result<PathBuf, Failure> {
+pub(crate) fn directory(path: &Path, flag: &str) -> Result<PathBuf, Failure> {
     let resolved = path.canonicalize().map_err(|error| {
         Failure::usage(format!(
             "{flag}: the directory {} cannot be entered: {error}; name one that exists",

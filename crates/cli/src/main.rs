@@ -10,6 +10,7 @@ mod own_voice;
 mod processes;
 mod realtime_server;
 mod services;
+mod sessions;
 mod signals;
 mod talk;
 
@@ -49,6 +50,7 @@ fn run(face: Face) -> Result<Exit, Failure> {
             on_runtime(exec::run(args, services))
         }
         Face::Models(args) => on_runtime(models::run(args)),
+        Face::Sessions(args) => sessions::run(args),
         Face::Talk(args) => {
             let services = Services::new(args.config.overrides.clone());
             let services = talk::or_say_why(args.format(), services)?;

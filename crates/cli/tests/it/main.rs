@@ -4,5 +4,7 @@
 mod app_server;
 mod exec;
 mod lab;
+mod models;
 mod realtime_server;
+mod sessions;
 mod talk;
