@@ -106,7 +106,8 @@ fn wanted<'a>(
     Ok(wanted)
 }
 
-/// Says what will be done, checks the disk, and does it with a progress bar.
+/// Says what will be done, checks the disk, and does it with a progress bar. Where it cannot be
+/// done, what it takes is missing here: room, a directory, a source that answers.
 pub(crate) async fn fetch(
     shelf: &Shelf,
     wanted: &[&File],
@@ -132,7 +133,7 @@ pub(crate) async fn fetch(
     );
     let mut bars = Bars::new();
     let fetched = fetcher.fetch(wanted, &mut |progress| bars.show(&progress)).await;
-    let fetched = fetched.map_err(Failure::other)?;
+    let fetched = fetched.map_err(|error| Failure::Impossible(error.to_string()))?;
     eprintln!("{} files, {}, verified", fetched.files, size(fetched.bytes));
     Ok(Exit::Done)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use protocol::{
@@ -96,17 +96,16 @@ pub struct RemoteVoice {
 }
 
 impl Config {
-    /// Reads the home's file, where there is one, and lays `overrides` over it: later ones win.
+    /// Reads the home's file, where there is one that counts, and lays `overrides` over it: later ones win.
     pub fn load(
         home: &Home,
         overrides: &[Override],
         environment: &Environment,
     ) -> Result<Self, ConfigError> {
         let path = home.config_file();
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(cause) => return Err(ConfigError::Unreadable { path, cause }),
+        let text = match home.documents() {
+            Some(_) => read_file(&path)?,
+            None => String::new(),
         };
         let layers = Layers { file: Document { path, text }, overrides };
         let (raw, warnings) = layers.read()?;
@@ -150,6 +149,14 @@ impl Config {
             developer_instructions: developer_instructions.clone(),
             ephemeral: false,
         }
+    }
+}
+
+fn read_file(path: &Path) -> Result<String, ConfigError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(cause) => Err(ConfigError::Unreadable { path: path.to_owned(), cause }),
     }
 }
 
