@@ -227,7 +227,7 @@ pub(crate) struct ThreadFlags {
     #[arg(short, long, value_enum, value_name = "MODE")]
     pub(crate) sandbox: Option<SandboxFlag>,
 
-    /// Let the agent write here too (may be repeated)
+    /// Let commands write here too, besides the configured writable roots (may be repeated)
     #[arg(long, value_name = "DIR")]
     pub(crate) add_dir: Vec<PathBuf>,
 

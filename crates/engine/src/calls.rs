@@ -43,12 +43,7 @@ impl Reporter {
 }
 
 /// Reads what a turn is to know. `own` is where the user's documents are.
-pub(crate) async fn prepare(
-    own: Option<PathBuf>,
-    cwd: PathBuf,
-    style: Style,
-    reporter: Reporter,
-) {
+pub(crate) async fn prepare(own: Option<PathBuf>, cwd: PathBuf, style: Style, reporter: Reporter) {
     let read = move || surroundings::read(own.as_deref(), &cwd, style);
     let read = tokio::task::spawn_blocking(read).await;
     let read = read.unwrap_or_else(|error| Err(format!("cannot look at the workspace: {error}")));

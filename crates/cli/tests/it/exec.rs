@@ -72,6 +72,27 @@ fn a_write_outside_fails_and_the_agent_is_told() {
     model.finish();
 }
 
+/// Both the configured places and the added ones, none of which is open anyhow.
+#[test]
+fn directories_are_added_to_those_of_the_file() {
+    let lab = Lab::new();
+    let place = || tempfile::tempdir_in("/var/tmp").unwrap();
+    let (configured, added, other) = (place(), place(), place());
+    let (a, b, c) = (configured.path(), added.path(), other.path());
+    let script = format!(
+        "for it in {} {} {}; do echo x > $it/made.txt; done",
+        a.display(),
+        b.display(),
+        c.display()
+    );
+    let model = ModelScript::start([shell("call_1", &script), ModelReply::message("Done.")]);
+    let settings = format!("sandbox_workspace_write.writable_roots = [{:?}]", a);
+    lab.provider_and(&model.base_url(), &settings);
+    lab.run(&["exec", "--add-dir", b.to_str().unwrap(), "write"]).expect(0, "Done.\n");
+    let made = [a, b, c].map(|it| it.join("made.txt").exists());
+    assert_eq!(made, [true, true, false]);
+}
+
 #[test]
 fn a_tool_that_takes_too_long_is_stopped() {
     let lab = Lab::new();
