@@ -151,7 +151,7 @@ impl TalkArgs {
 Makes a small Rust repository with one failing test, plays a recorded request (\"run the tests
 and tell me what fails\") through the whole path, and judges the result: the tests really ran,
 and the spoken answer, heard by our own ears, names the test that fails. Needs no key and no
-network once the models are there.
+network once the models are there. Your config.toml and AGENTS.md do not count here.
 
 Exit code 0 only if the verdict is good.")]
 pub(crate) struct DemoArgs {
@@ -251,7 +251,7 @@ pub(crate) struct ThreadFlags {
     #[arg(short, long, value_enum, value_name = "MODE")]
     pub(crate) sandbox: Option<SandboxFlag>,
 
-    /// Let the agent write here too (may be repeated)
+    /// Let commands write here too, besides the configured writable roots (may be repeated)
     #[arg(long, value_name = "DIR")]
     pub(crate) add_dir: Vec<PathBuf>,
 

@@ -14,7 +14,7 @@ use crate::signals::Signals;
 
 pub(crate) async fn run(args: ExecArgs, services: Services) -> Result<Exit, Failure> {
     let ExecArgs { prompt, thread, config: _, json, answer_file, skip_git_repo_check: _ } = args;
-    let thread = thread_args(thread, &services.cwd)?;
+    let thread = thread_args(thread, &services)?;
     let prompt = read_prompt(prompt)?;
     services.require_agent()?;
     let mut signals = Signals::listen()?;
@@ -45,19 +45,20 @@ pub(crate) fn console() -> Console {
 }
 
 /// The flags as a thread wants them: directories that exist, named in full.
-pub(crate) fn thread_args(flags: ThreadFlags, cwd: &Path) -> Result<ThreadArgs, Failure> {
+pub(crate) fn thread_args(flags: ThreadFlags, services: &Services) -> Result<ThreadArgs, Failure> {
     let ThreadFlags { dir, model, sandbox, add_dir, ephemeral } = flags;
+    let cwd = &services.cwd;
     let dir = match dir {
         Some(dir) => directory(&cwd.join(dir), "--cd")?,
         None => cwd.to_owned(),
     };
     let mut config = Map::new();
     if !add_dir.is_empty() {
-        let roots: Vec<Value> = add_dir
-            .iter()
-            .map(|dir| directory(&cwd.join(dir), "--add-dir").and_then(|dir| utf8(&dir)))
-            .map(|dir| dir.map(Value::from))
-            .collect::<Result<_, _>>()?;
+        // The list of a request replaces the configured one.
+        let configured = services.config.writable_roots.iter().cloned().map(Ok);
+        let added = add_dir.iter().map(|dir| directory(&cwd.join(dir), "--add-dir"));
+        let roots = configured.chain(added).map(|dir| Ok(Value::from(utf8(&dir?)?)));
+        let roots: Vec<Value> = roots.collect::<Result<_, Failure>>()?;
         config.insert("sandbox_workspace_write.writable_roots".to_owned(), Value::Array(roots));
     }
     Ok(ThreadArgs {

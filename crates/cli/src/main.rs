@@ -57,7 +57,7 @@ fn run(face: Face) -> Result<Exit, Failure> {
             on_runtime(talk::run(args, services))
         }
         Face::Demo(args) => {
-            let services = Services::new(demo::overrides()?)?;
+            let services = Services::undocumented(demo::overrides()?)?;
             on_runtime(demo::run(args, services))
         }
         Face::RealtimeServer(args) => {

@@ -219,7 +219,8 @@ fn remove(manifest: &Manifest, shelf: &Shelf, ids: &[String]) -> Result<Exit, Fa
     Ok(Exit::Done)
 }
 
-/// Says what will be done, checks the disk, and does it with a progress bar.
+/// Says what will be done, checks the disk, and does it with a progress bar. Where it cannot be
+/// done, what it takes is missing here: room, a directory, a source that answers.
 pub(crate) async fn fetch(
     shelf: &Shelf,
     wanted: &[&File],
@@ -245,7 +246,7 @@ pub(crate) async fn fetch(
     );
     let mut bars = Bars::new();
     let fetched = fetcher.fetch(wanted, &mut |progress| bars.show(&progress)).await;
-    let fetched = fetched.map_err(Failure::other)?;
+    let fetched = fetched.map_err(|error| Failure::Impossible(error.to_string()))?;
     eprintln!("{} files, {}, verified", fetched.files, size(fetched.bytes));
     Ok(Exit::Done)
 }

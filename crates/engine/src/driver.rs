@@ -492,9 +492,9 @@ impl Driver {
     // Tasks.
 
     fn prepare(&mut self, turn: TurnId) {
-        let (home, cwd) = (self.services.home.clone(), self.settings.cwd.clone());
+        let (own, cwd) = (self.services.documents.clone(), self.settings.cwd.clone());
         let reporter = self.reporter(turn.clone());
-        self.spawn(Job::Prepare(turn), calls::prepare(home, cwd, style(self.size), reporter));
+        self.spawn(Job::Prepare(turn), calls::prepare(own, cwd, style(self.size), reporter));
     }
 
     fn call_model(&mut self, turn: TurnId, epoch: Epoch, request: ModelRequest) {

@@ -64,8 +64,10 @@ const SHUTDOWN: Duration = Duration::from_secs(5);
 /// What the engine is plugged into.
 #[derive(Debug)]
 pub struct Services {
-    /// Where sessions are kept, and the user's own `AGENTS.md`.
+    /// Where sessions are kept.
     pub home: PathBuf,
+    /// Where the user's own `AGENTS.md` is. Without it, threads follow the repository's alone.
+    pub documents: Option<PathBuf>,
     /// Our version, for logs.
     pub version: String,
     pub models: ModelClient,

@@ -1,8 +1,8 @@
 //! The faces without a screen: `exec`, `talk` and `demo`.
 //!
 //! Clients of the app-server protocol like any other: they see the agent only through a
-//! [`Server`]. They never ask a person anything: threads they start refuse what would need an
-//! approval.
+//! [`Server`]. They never ask a person anything: what would need an approval under the configured
+//! policy is refused.
 
 mod console;
 mod deeds;

@@ -2,8 +2,8 @@
 
 use app_server_client::{Client, Events, ServerMessage};
 use app_server_protocol::{
-    ApprovalPolicyName, Capabilities, ClientInfo, ErrorObject, InitializeParams, SandboxModeName,
-    ServerNotification, ThreadStartParams, ThreadStartResult, code, methods,
+    Capabilities, ClientInfo, ErrorObject, InitializeParams, SandboxModeName, ServerNotification,
+    ThreadStartParams, ThreadStartResult, code, methods,
 };
 
 use crate::exit::HeadlessError;
@@ -42,7 +42,8 @@ impl Server {
         Ok(Self { client, events })
     }
 
-    /// A thread whose agent never asks.
+    /// A thread under the configured approval policy. A face that cannot ask has none of its own
+    /// to send: it would loosen a stricter one, and what needs a question is refused anyway.
     pub(crate) async fn start_thread(
         &self,
         args: ThreadArgs,
@@ -52,7 +53,6 @@ impl Server {
             cwd,
             model,
             sandbox,
-            approval_policy: Some(ApprovalPolicyName::Never),
             config: (!config.is_empty()).then_some(config),
             ephemeral: Some(ephemeral),
             ..ThreadStartParams::default()

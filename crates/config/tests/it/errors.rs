@@ -56,6 +56,16 @@ fn a_wrong_name_lists_the_right_ones() {
     );
 }
 
+/// Beside what would it lie?
+#[test]
+fn a_relative_root_of_a_flag() {
+    check_flag(
+        &["sandbox_workspace_write.writable_roots=['/a', 'b']"],
+        "`-c sandbox_workspace_write.writable_roots=['/a', 'b']`: \
+         `sandbox_workspace_write.writable_roots`: `b` is not a full path",
+    );
+}
+
 #[test]
 fn text_that_is_no_toml() {
     let error = Case { text: "model = \n", ..NOTHING }.error();

@@ -175,6 +175,16 @@ fn the_agents_other_settings() {
         ephemeral: false,
     };
     assert_eq!(config.thread_settings(Path::new("/repo").into()), expected);
+    assert_eq!(config.writable_roots, [Path::new("/cache")]);
+}
+
+#[test]
+fn a_relative_root_lies_beside_the_file() {
+    let text = "sandbox_workspace_write.writable_roots = ['cache', '/data']";
+    let config = Case { text, ..NOTHING }.config();
+    let expected = [config.home.path().join("cache"), PathBuf::from("/data")];
+    assert_eq!(config.agent.sandbox.writable_roots, expected);
+    assert_eq!(config.writable_roots, expected);
 }
 
 #[test]

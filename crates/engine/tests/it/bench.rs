@@ -136,6 +136,7 @@ fn engine(home: &Path) -> Engine {
     );
     Engine::new(Services {
         home: home.to_owned(),
+        documents: Some(home.to_owned()),
         version: "0.0.0".to_owned(),
         models: ModelClient::new(network.clone(), environment.clone(), Reasoning::default(), local),
         toolbox: Toolbox::new(spawner),

@@ -3,7 +3,7 @@
 use std::io;
 
 use app_server_protocol::{
-    SandboxPolicyShape, ThreadItem, ThreadStartResult, TokenBreakdown, Turn,
+    ApprovalPolicyName, SandboxPolicyShape, ThreadItem, ThreadStartResult, TokenBreakdown, Turn,
 };
 
 use super::{Progress, View};
@@ -39,13 +39,19 @@ impl View for People {
             SandboxPolicyShape::ReadOnly { .. } => "read-only",
             SandboxPolicyShape::WorkspaceWrite { .. } => "workspace-write",
         };
+        let approval = match thread.approval_policy {
+            ApprovalPolicyName::Untrusted => "untrusted",
+            ApprovalPolicyName::OnFailure => "on-failure",
+            ApprovalPolicyName::OnRequest => "on-request",
+            ApprovalPolicyName::Never => "never",
+        };
         console.heading(&format!("Duet v{}", self.version))?;
         console.note("--------")?;
         for (name, value) in [
             ("workdir", thread.cwd.as_str()),
             ("model", &thread.model),
             ("provider", &thread.model_provider),
-            ("approval", "never"),
+            ("approval", approval),
             ("sandbox", sandbox),
             ("session id", &thread.thread.id),
         ] {

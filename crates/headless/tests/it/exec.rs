@@ -88,7 +88,7 @@ Duet v0.0.0
 workdir: /w
 model: m
 provider: mock
-approval: never
+approval: untrusted
 sandbox: workspace-write
 session id: 01a20a6b-7bc3-7742-aa76-c1d30dfaa5a9
 --------
@@ -123,10 +123,10 @@ async fn programs_get_one_event_per_line() {
 }
 
 #[tokio::test]
-async fn the_thread_never_asks() {
+async fn the_thread_is_as_configured_and_nobody_is_asked() {
     run(Format::People, |mut peer, _signals| async move {
         let params = peer.start_thread().await;
-        assert_eq!(params, json!({ "cwd": "/w", "approvalPolicy": "never", "ephemeral": false }));
+        assert_eq!(params, json!({ "cwd": "/w", "ephemeral": false }));
         let params = peer.start_turn().await;
         assert_eq!(params["input"], json!([{ "type": "text", "text": "run the tests" }]));
         peer.send(json!({ "id": 0, "method": "item/tool/requestUserInput", "params": {} })).await;
