@@ -26,6 +26,11 @@ pub enum EventBody {
     ThreadStarted {
         settings: ThreadSettings,
     },
+    /// Words have come, and the surroundings of the turn that takes them are being read. Its
+    /// `TurnStarted` follows.
+    TurnPreparing {
+        turn: TurnId,
+    },
     TurnStarted {
         turn: TurnId,
         source: InputSource,
@@ -153,6 +158,7 @@ pub enum Stage {
     HandedOff,
     /// The first delta or tool call of the agent's model.
     FirstToken,
+    /// What was handed off came to its end: its turn, or none where it asked for nothing.
     AgentDone,
     /// The first sample of a reply arrived.
     FirstAudio,

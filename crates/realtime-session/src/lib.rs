@@ -524,6 +524,7 @@ impl Session {
         match self.handoffs.request(&handoff, transcript) {
             Routed::Empty => {
                 self.show(&handoff, Vec::new());
+                self.stage(Stage::AgentDone);
                 self.answer(handoff.id, NO_REQUEST.to_owned(), true);
                 self.request_response(now);
             }

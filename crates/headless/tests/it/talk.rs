@@ -195,6 +195,37 @@ duet: a b fails.
     assert_eq!(pcm.last(), Some(&2000));
 }
 
+/// A repository on a slow disk: the acknowledgement is said long before the turn can start.
+#[tokio::test(start_paused = true)]
+async fn an_acknowledgement_is_no_answer_while_the_turn_is_prepared() {
+    let ran = run(TalkFormat::Json, |mut peer, _signals| async move {
+        start(&mut peer).await;
+        peer.hear(QUESTION_FRAMES).await;
+        stage(&mut peer, "speechStarted").await;
+        stage(&mut peer, "speechStopped").await;
+        stage(&mut peer, "handedOff").await;
+        let active = json!({ "type": "active", "activeFlags": [] });
+        peer.tell("thread/status/changed", json!({ "status": active })).await;
+        sounds(&mut peer, &[1000; 2400]).await;
+        stage(&mut peer, "replyDone").await;
+        // Two minutes.
+        peer.hear(6_000).await;
+        let turn = json!({ "id": "u", "items": [], "status": "inProgress" });
+        peer.tell("turn/started", json!({ "turn": turn })).await;
+        peer.item_completed(json!({ "type": "agentMessage", "id": "m", "text": "It fails." }))
+            .await;
+        peer.turn_completed("completed", Value::Null).await;
+        sounds(&mut peer, &[2000; 2400]).await;
+        stage(&mut peer, "replyDone").await;
+        goodbye(&mut peer).await;
+        peer
+    })
+    .await;
+    let report = ran.report.as_ref().unwrap();
+    assert_eq!(report.exit, Exit::Done);
+    assert_eq!(report.answer.as_deref(), Some("It fails."));
+}
+
 /// A voice that counts samples gets a recording as fast as it takes it; one that is made for
 /// live sound hears it as it was spoken. Silence is never faster than it lasts.
 #[tokio::test(start_paused = true)]

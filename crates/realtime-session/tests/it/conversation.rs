@@ -283,6 +283,7 @@ fn a_handoff_without_a_request_is_answered_and_starts_nothing() {
 > handoff h1 " "
   handoff h1 item_h1 " " after 0 lines
   stage HandedOff
+  stage AgentDone
   send final h1 "Nothing to do was understood. Ask the user to say again what they would like."
   send create
 "#,
