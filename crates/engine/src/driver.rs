@@ -40,7 +40,7 @@ const NEWS: usize = 256;
 const HELD: usize = 256;
 
 /// How long links may take to end.
-const GOODBYE: Duration = Duration::from_secs(3);
+pub(crate) const GOODBYE: Duration = Duration::from_secs(3);
 
 pub(crate) struct Setup {
     pub(crate) services: Arc<Services>,
