@@ -365,6 +365,7 @@ impl Talk {
                     StageName::SpeechStopped => Sign::SpeechStopped,
                     StageName::HandedOff => Sign::HandedOff,
                     StageName::ReplyDone => Sign::ReplyDone,
+                    StageName::ReplyBroken => Sign::ReplyBroken,
                     StageName::Transcribed => Sign::Transcribed,
                     StageName::FirstAudio => Sign::Replying,
                     StageName::FirstToken => Sign::Alive,

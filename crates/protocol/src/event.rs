@@ -162,7 +162,10 @@ pub enum Stage {
     AgentDone,
     /// The first sample of a reply arrived.
     FirstAudio,
+    /// A reply has ended, also one that was cut short after some of it had sounded.
     ReplyDone,
+    /// A reply came to nothing: it failed, or was cut short before anything sounded.
+    ReplyBroken,
 }
 
 /// The repository as the agent's tools see it, read once when a turn starts.

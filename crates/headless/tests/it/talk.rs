@@ -376,6 +376,28 @@ async fn no_answer_is_named_with_its_cause() {
     assert!(error.contains("but no spoken answer came: the voice broke; run the"), "{error}");
 }
 
+/// Ten seconds, in which there may be another reply, and not a minute.
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_fails_is_named_with_its_cause() {
+    let started = Instant::now();
+    let ran = run(TalkFormat::Json, |mut peer, _signals| async move {
+        start(&mut peer).await;
+        stage(&mut peer, "speechStarted").await;
+        stage(&mut peer, "speechStopped").await;
+        peer.hear(QUESTION_FRAMES).await;
+        says(&mut peer, "user", "Run the tests.").await;
+        stage(&mut peer, "transcribed").await;
+        peer.tell("warning", json!({ "message": "the voice broke" })).await;
+        stage(&mut peer, "replyBroken").await;
+        peer.hear(490).await;
+        peer
+    })
+    .await;
+    let error = ran.report.as_ref().unwrap_err().to_string();
+    assert!(error.contains("but no spoken answer came: the voice broke; run the"), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(12), "{:?}", started.elapsed());
+}
+
 /// What was answered yesterday is not lost to a question that nobody hears.
 #[tokio::test(start_paused = true)]
 async fn a_run_that_comes_to_nothing_leaves_the_old_answer() {
