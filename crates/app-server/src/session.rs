@@ -38,12 +38,14 @@ pub(crate) struct Session<'a> {
     source: &'a str,
     originator: String,
     threads: HashMap<ThreadId, Subscription>,
+    subscribed: u64,
     events: SelectAll<Pin<Box<dyn Stream<Item = Heard> + Send>>>,
     /// Told before anything that happens later.
     pending: VecDeque<ServerNotification>,
 }
 
 struct Subscription {
+    number: u64,
     thread: Thread,
     microphone: Microphone,
     unsubscribe: AbortHandle,
@@ -51,8 +53,11 @@ struct Subscription {
 
 enum Heard {
     Event(Arc<Event>),
-    /// The thread ended, or is not listened to any more.
-    End(ThreadId),
+    /// The thread ended, or this subscription to it: by then there may be a newer one.
+    End {
+        thread: ThreadId,
+        subscription: u64,
+    },
 }
 
 impl Service for Session<'_> {
@@ -120,6 +125,7 @@ impl<'a> Session<'a> {
             source,
             originator: String::new(),
             threads: HashMap::new(),
+            subscribed: 0,
             events: SelectAll::new(),
             pending: VecDeque::new(),
         }
@@ -130,8 +136,10 @@ impl<'a> Session<'a> {
             Heard::Event(event) => {
                 self.pending.extend(news(event, self.server.origin()));
             }
-            Heard::End(thread) => {
-                self.threads.remove(thread);
+            Heard::End { thread, subscription } => {
+                if self.threads.get(thread).is_some_and(|it| it.number == *subscription) {
+                    self.threads.remove(thread);
+                }
             }
         }
     }
@@ -230,14 +238,17 @@ impl<'a> Session<'a> {
 
     fn listen(&mut self, thread: Thread, cursor: Cursor) {
         let id = thread.id().clone();
+        self.subscribed += 1;
+        let number = self.subscribed;
         let events = unfold(cursor, async |mut cursor: Cursor| {
             cursor.next().await.map(|event| (Heard::Event(event), cursor))
         });
         let (events, unsubscribe) = abortable(events);
-        let end = futures_util::stream::iter([Heard::End(id.clone())]);
+        let end = Heard::End { thread: id.clone(), subscription: number };
+        let end = futures_util::stream::iter([end]);
         self.events.push(Box::pin(events.chain(end)));
         let microphone = Microphone::new(thread.clone());
-        self.threads.insert(id, Subscription { thread, microphone, unsubscribe });
+        self.threads.insert(id, Subscription { number, thread, microphone, unsubscribe });
     }
 
     // Turns

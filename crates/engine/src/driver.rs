@@ -2,7 +2,7 @@
 //! order. The only place where a thread meets tokio; it decides nothing about the domain.
 //!
 //! It waits for nothing but the next input. What the disk must have done before (a sync, a new
-//! file) shuts a gate, behind which outputs stay in order; sound passes it.
+//! file) shuts a gate, behind which outputs stay in order; sound and answers pass it.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -40,7 +40,7 @@ const NEWS: usize = 256;
 const HELD: usize = 256;
 
 /// How long links may take to end.
-const GOODBYE: Duration = Duration::from_secs(3);
+pub(crate) const GOODBYE: Duration = Duration::from_secs(3);
 
 pub(crate) struct Setup {
     pub(crate) services: Arc<Services>,
@@ -87,7 +87,7 @@ pub(crate) struct Driver {
 }
 
 /// Whether outputs are carried out. While it is shut the machine goes on deciding, and what is
-/// of the conversation passes: sound does not wait for the disk.
+/// of the conversation passes, and answers do: sound does not wait for the disk, nor do clients.
 #[derive(Debug)]
 enum Gate {
     Open,
@@ -214,9 +214,11 @@ impl Driver {
                 Input::Interrupt { request: self.request(reply), expected }
             }
             Some(Command::StartRealtime { start, reply }) => {
+                let opened = self.open_line(*start);
+                self.feed(opened);
                 // Who asked may have gone; the conversation is opened all the same.
                 reply.send(()).unwrap_or_default();
-                self.open_line(*start)
+                return None;
             }
             Some(Command::StopRealtime { reply }) => {
                 Input::StopConversation { request: self.request(reply) }
@@ -273,7 +275,7 @@ impl Driver {
             let outputs: Vec<Output> = self.machine.handle(input, self.clock.now()).collect();
             for output in outputs {
                 match &self.gate {
-                    Gate::Syncing | Gate::Making(_) if !is_of_the_conversation(&output) => {
+                    Gate::Syncing | Gate::Making(_) if !passes_the_gate(&output) => {
                         self.held.push_back(output);
                     }
                     Gate::Open | Gate::Syncing | Gate::Making(_) => self.carry_out(output),
@@ -402,7 +404,11 @@ impl Driver {
             ..start
         };
         let opening = realtime::opening(conversation.clone(), &start, self.workspace());
-        self.lines.insert(conversation, Line::new(start));
+        let line = Line::new(start);
+        // Before the client hears that it may speak: what is said while the link is being
+        // dialed waits in it.
+        self.microphone.send_replace(Some(line.outbox.clone()));
+        self.lines.insert(conversation, line);
         Input::StartConversation(opening)
     }
 
@@ -435,7 +441,6 @@ impl Driver {
             local_voice: self.services.local_voice.clone(),
             inbox: self.to_inbox.clone(),
         };
-        self.microphone.send_replace(Some(line.outbox.clone()));
         self.epochs.insert(conversation.clone(), epoch);
         self.spawn(Job::Link(conversation, epoch), call.run());
     }
@@ -564,24 +569,26 @@ impl Driver {
     }
 }
 
-/// What goes past the gate: these keep their order among each other, and nothing that lasts
-/// depends on them.
-fn is_of_the_conversation(output: &Output) -> bool {
+/// What goes past the gate: the conversation, and the answers to clients, whose sound waits
+/// behind a request that is not answered. These keep their order among each other, and nothing
+/// that lasts depends on them.
+fn passes_the_gate(output: &Output) -> bool {
     match output {
-        Output::Send { .. } | Output::Ping { .. } => true,
-        Output::Event(body) => matches!(body, EventBody::Realtime(_)),
         Output::Accepted { .. }
         | Output::Refused { .. }
-        | Output::Prepare { .. }
+        | Output::Connect { .. }
+        | Output::Send { .. }
+        | Output::Ping { .. }
+        | Output::Disconnect { .. } => true,
+        Output::Event(body) => matches!(body, EventBody::Realtime(_)),
+        Output::Prepare { .. }
         | Output::LogContext { .. }
         | Output::Record(_)
         | Output::Sync
         | Output::CallModel { .. }
         | Output::RunTool { .. }
         | Output::CancelModel { .. }
-        | Output::CancelTool { .. }
-        | Output::Connect { .. }
-        | Output::Disconnect { .. } => false,
+        | Output::CancelTool { .. } => false,
     }
 }
 

@@ -58,8 +58,9 @@ use crate::driver::Driver;
 use crate::handle::COMMANDS;
 use crate::log::EventLog;
 
-/// How long threads may take to end politely: longer than a tool may take to let go.
-const SHUTDOWN: Duration = Duration::from_secs(5);
+/// How long threads may take to end politely: longer than a tool may take to let go, then links
+/// to say goodbye, then the disk to have it all.
+const SHUTDOWN: Duration = Duration::from_secs(10);
 
 /// What the engine is plugged into.
 #[derive(Debug)]
@@ -222,5 +223,20 @@ impl Engine {
     fn threads(&self) -> MutexGuard<'_, Threads> {
         // Nothing panics while it is held; if it did, the table is whole all the same.
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use agent_turn::Limits;
+
+    use super::*;
+
+    #[test]
+    fn a_shutdown_waits_for_everything_that_has_a_limit_of_its_own() {
+        let disk = Duration::from_secs(1);
+        for limits in [Limits::full(), Limits::small()] {
+            assert!(limits.cancel_grace + driver::GOODBYE + disk < SHUTDOWN);
+        }
     }
 }

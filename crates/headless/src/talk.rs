@@ -14,8 +14,8 @@ use app_server_client::{CallError, Client};
 use app_server_protocol::{
     AudioChunk, Capabilities, OutputModality, RealtimeAppendAudioParams, RealtimeStartParams,
     RealtimeStopParams, RealtimeTransport, STAGES_EXTENSION, ServerNotification, SpeakerName,
-    StageName, ThreadItem, ThreadReadParams, ThreadStartResult, TurnInterruptParams, TurnState,
-    code, methods,
+    StageName, ThreadItem, ThreadReadParams, ThreadStartResult, ThreadStatus, TurnInterruptParams,
+    TurnState, code, methods,
 };
 use audio_dsp::{DUET_HZ, Levels};
 use audio_io::{WavError, WavReader};
@@ -365,9 +365,11 @@ impl Talk {
                     StageName::SpeechStopped => Sign::SpeechStopped,
                     StageName::HandedOff => Sign::HandedOff,
                     StageName::ReplyDone => Sign::ReplyDone,
+                    StageName::ReplyBroken => Sign::ReplyBroken,
                     StageName::Transcribed => Sign::Transcribed,
                     StageName::FirstAudio => Sign::Replying,
-                    StageName::FirstToken | StageName::AgentDone => Sign::Alive,
+                    StageName::FirstToken => Sign::Alive,
+                    StageName::AgentDone => Sign::HandoffDone,
                 };
                 self.exchange.note(sign, now);
             }
@@ -400,6 +402,15 @@ impl Talk {
                     self.exchange.note(Sign::ReplyBroken, now);
                 }
             }
+            News::ThreadStatusChanged(it) => {
+                let sign = match it.status {
+                    ThreadStatus::Active { .. } => Sign::TurnPreparing,
+                    ThreadStatus::Idle | ThreadStatus::SystemError | ThreadStatus::NotLoaded => {
+                        Sign::AtRest
+                    }
+                };
+                self.exchange.note(sign, now);
+            }
             News::TurnStarted(it) => {
                 self.turn = Some(it.turn.id.clone());
                 self.exchange.note(Sign::TurnStarted, now);
@@ -426,7 +437,6 @@ impl Talk {
             }
             News::Warning(it) => self.warning = Some(it.message.clone()),
             News::ThreadStarted(_)
-            | News::ThreadStatusChanged(_)
             | News::TokenUsageUpdated(_)
             | News::ItemStarted(_)
             | News::AgentMessageDelta(_)

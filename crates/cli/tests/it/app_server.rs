@@ -37,7 +37,13 @@ impl Client {
     }
 
     fn send(&mut self, message: &Value) {
-        writeln!(self.stdin.as_mut().unwrap(), "{message}").unwrap();
+        self.send_together(std::slice::from_ref(message));
+    }
+
+    /// In one piece, so that the second is read before the first has had consequences.
+    fn send_together(&mut self, messages: &[Value]) {
+        let lines: String = messages.iter().map(|message| format!("{message}\n")).collect();
+        self.stdin.as_mut().unwrap().write_all(lines.as_bytes()).unwrap();
     }
 
     fn next(&mut self) -> Value {
@@ -182,6 +188,43 @@ fn wishes_that_are_not_met_are_refused_by_name() {
         let message = answer["error"]["message"].as_str().unwrap();
         assert!(message.contains(said), "{method} {params}: {message}");
     }
+}
+
+#[test]
+fn a_thread_that_is_left_and_joined_again_is_heard_once() {
+    let lab = Lab::new();
+    let model = ModelScript::start([
+        ModelReply::message("One."),
+        ModelReply::message("Two."),
+        ModelReply::message("Three."),
+    ]);
+    lab.provider(&model.base_url());
+    let mut client = Client::start(&lab);
+    let started = client.call("thread/start", json!({ "cwd": lab.repo() }));
+    let thread = started["thread"]["id"].as_str().unwrap().to_owned();
+    client.until("thread/started");
+    let input = json!([{ "type": "text", "text": "go on" }]);
+    let go_on = json!({ "threadId": thread, "input": input });
+    let is_about_turns = |it: &&Value| it["method"].as_str().unwrap().starts_with("turn/");
+
+    client.send_together(&[
+        json!({ "id": 1, "method": "thread/unsubscribe", "params": { "threadId": thread } }),
+        json!({ "id": 2, "method": "turn/start", "params": go_on }),
+    ]);
+    assert_eq!(client.next()["result"]["status"], "unsubscribed");
+    assert_eq!(client.next()["id"], 2);
+    assert_eq!(client.until("turn/completed").iter().filter(is_about_turns).count(), 2);
+    client.call("turn/start", go_on.clone());
+    assert_eq!(client.until("turn/completed").iter().filter(is_about_turns).count(), 2);
+
+    // Whoever has left joins again by calling it.
+    let left = client.call("thread/unsubscribe", json!({ "threadId": thread }));
+    assert_eq!(left["status"], "unsubscribed");
+    let left = client.call("thread/unsubscribe", json!({ "threadId": thread }));
+    assert_eq!(left["status"], "notSubscribed");
+    client.call("turn/start", go_on);
+    assert_eq!(client.until("turn/completed").iter().filter(is_about_turns).count(), 2);
+    model.finish();
 }
 
 /// A thread's own settings hold for its conversations too.

@@ -195,6 +195,37 @@ duet: a b fails.
     assert_eq!(pcm.last(), Some(&2000));
 }
 
+/// A repository on a slow disk: the acknowledgement is said long before the turn can start.
+#[tokio::test(start_paused = true)]
+async fn an_acknowledgement_is_no_answer_while_the_turn_is_prepared() {
+    let ran = run(TalkFormat::Json, |mut peer, _signals| async move {
+        start(&mut peer).await;
+        peer.hear(QUESTION_FRAMES).await;
+        stage(&mut peer, "speechStarted").await;
+        stage(&mut peer, "speechStopped").await;
+        stage(&mut peer, "handedOff").await;
+        let active = json!({ "type": "active", "activeFlags": [] });
+        peer.tell("thread/status/changed", json!({ "status": active })).await;
+        sounds(&mut peer, &[1000; 2400]).await;
+        stage(&mut peer, "replyDone").await;
+        // Two minutes.
+        peer.hear(6_000).await;
+        let turn = json!({ "id": "u", "items": [], "status": "inProgress" });
+        peer.tell("turn/started", json!({ "turn": turn })).await;
+        peer.item_completed(json!({ "type": "agentMessage", "id": "m", "text": "It fails." }))
+            .await;
+        peer.turn_completed("completed", Value::Null).await;
+        sounds(&mut peer, &[2000; 2400]).await;
+        stage(&mut peer, "replyDone").await;
+        goodbye(&mut peer).await;
+        peer
+    })
+    .await;
+    let report = ran.report.as_ref().unwrap();
+    assert_eq!(report.exit, Exit::Done);
+    assert_eq!(report.answer.as_deref(), Some("It fails."));
+}
+
 /// A voice that counts samples gets a recording as fast as it takes it; one that is made for
 /// live sound hears it as it was spoken. Silence is never faster than it lasts.
 #[tokio::test(start_paused = true)]
@@ -343,6 +374,28 @@ async fn no_answer_is_named_with_its_cause() {
     .await;
     let error = ran.report.as_ref().unwrap_err().to_string();
     assert!(error.contains("but no spoken answer came: the voice broke; run the"), "{error}");
+}
+
+/// Ten seconds, in which there may be another reply, and not a minute.
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_fails_is_named_with_its_cause() {
+    let started = Instant::now();
+    let ran = run(TalkFormat::Json, |mut peer, _signals| async move {
+        start(&mut peer).await;
+        stage(&mut peer, "speechStarted").await;
+        stage(&mut peer, "speechStopped").await;
+        peer.hear(QUESTION_FRAMES).await;
+        says(&mut peer, "user", "Run the tests.").await;
+        stage(&mut peer, "transcribed").await;
+        peer.tell("warning", json!({ "message": "the voice broke" })).await;
+        stage(&mut peer, "replyBroken").await;
+        peer.hear(490).await;
+        peer
+    })
+    .await;
+    let error = ran.report.as_ref().unwrap_err().to_string();
+    assert!(error.contains("but no spoken answer came: the voice broke; run the"), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(12), "{:?}", started.elapsed());
 }
 
 /// What was answered yesterday is not lost to a question that nobody hears.
