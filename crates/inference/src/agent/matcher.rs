@@ -20,9 +20,20 @@ struct Place {
 enum Inside {
     Nothing,
     /// `ended`: the last character that counts ends a sentence.
-    Text { chars: u32, within: Within, ended: bool },
-    Integer { negative: bool, digits: u32, magnitude: u64 },
-    Block { closing: u8, within: Within },
+    Text {
+        chars: u32,
+        within: Within,
+        ended: bool,
+    },
+    Integer {
+        negative: bool,
+        digits: u32,
+        magnitude: u64,
+    },
+    Block {
+        closing: u8,
+        within: Within,
+    },
 }
 
 /// Between characters, or in the middle of one.
@@ -137,9 +148,10 @@ impl<'g> Matcher<'g> {
                     *BLOCK_CLOSES.get(usize::from(closing))?
                 }
                 // A text that is full has left for what follows it.
-                (Step::Text { max_chars, .. }, Inside::Text { chars, within: Within::Between, .. })
-                    if self.hurried || chars >= *max_chars =>
-                {
+                (
+                    Step::Text { max_chars, .. },
+                    Inside::Text { chars, within: Within::Between, .. },
+                ) if self.hurried || chars >= *max_chars => {
                     continue;
                 }
                 _ => return None,
@@ -251,8 +263,7 @@ fn settle(grammar: &Grammar, place: Place, hurried: bool, places: &mut Vec<Place
             }
             Step::Text { max_chars, closes } => {
                 if place.inside == Inside::Nothing {
-                    place.inside =
-                        Inside::Text { chars: 0, within: Within::Between, ended: false };
+                    place.inside = Inside::Text { chars: 0, within: Within::Between, ended: false };
                 }
                 if let Inside::Text { chars, within: Within::Between, ended } = place.inside
                     && (*closes == Closes::Anywhere || ended || hurried || chars >= *max_chars)
