@@ -152,8 +152,7 @@ impl Context {
         match at.checked_sub(1) {
             None => is_message(&self.items[at], Role::User),
             Some(before) if is_input(&self.items[before]) => {
-                is_message(&self.items[at], Role::User)
-                    && self.items[..at].iter().all(|item| is_message(item, Role::Developer))
+                is_message(&self.items[at], Role::User) && self.items[..at].iter().all(is_told)
             }
             Some(_) => is_input(&self.items[at]),
         }
@@ -171,7 +170,7 @@ pub fn close_open_calls(history: &mut Vec<ModelItem>) {
             ModelItem::ToolOutput { call, output: _ } => open.retain(|open| open != call),
             // The model may speak between its calls and their outputs; nobody else does.
             ModelItem::Message { role: Role::Assistant, text: _ } => (),
-            ModelItem::Message { role: Role::User | Role::Developer, text: _ } => {
+            ModelItem::Message { role: Role::User | Role::Developer | Role::Material, text: _ } => {
                 closed.extend(open.drain(..).map(unknown));
             }
             ModelItem::Reasoning { .. } => (),
@@ -187,7 +186,12 @@ fn unknown(call: CallId) -> ModelItem {
 }
 
 fn is_input(item: &ModelItem) -> bool {
-    is_message(item, Role::User) || is_message(item, Role::Developer)
+    is_message(item, Role::User) || is_told(item)
+}
+
+/// Before the user has said anything.
+fn is_told(item: &ModelItem) -> bool {
+    is_message(item, Role::Developer) || is_message(item, Role::Material)
 }
 
 fn is_message(item: &ModelItem, wanted: Role) -> bool {
@@ -238,12 +242,13 @@ mod tests {
         ModelItem::Message { role, text: format!("{words:<160}") }
     }
 
-    /// `D` developer, `U` user, `A` assistant; what is kept at each budget.
+    /// `D` developer, `M` material, `U` user, `A` assistant; what is kept at each budget.
     #[track_caller]
     fn check(history: &str, turn: &str, expected: &str) {
         let item = |(at, letter): (usize, char)| {
             let role = match letter {
                 'D' => Role::Developer,
+                'M' => Role::Material,
                 'U' => Role::User,
                 _ => Role::Assistant,
             };
@@ -293,6 +298,21 @@ mod tests {
 160: D0 U6 A7
 200: D0 U6 A7
 400: D0 U1 A2 D3 U4 A5 U6 A7
+",
+        );
+    }
+
+    /// What the repository says is told first and stays, as what we say does.
+    #[test]
+    fn material_stays_where_it_was_told() {
+        check(
+            "MDUAMUA",
+            "U",
+            "
+40: M0 D1 U7
+160: M0 D1 U7
+200: M0 D1 U7
+400: M0 D1 U2 A3 M4 U5 A6 U7
 ",
         );
     }

@@ -37,8 +37,12 @@ pub enum ModelItem {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
+    /// Our own sentences, and nothing of anybody else's: they stand above the user's.
     Developer,
     User,
+    /// What the repository says, or a voice that was overheard: nobody's wish. It is in a frame
+    /// that names where it comes from, and that it cannot close itself.
+    Material,
     Assistant,
 }
 

@@ -121,7 +121,8 @@ impl<'a> InputItem<'a> {
             ModelItem::Message { role, text } => {
                 let (role, part) = match role {
                     Role::Developer => ("developer", Part::InputText { text }),
-                    Role::User => ("user", Part::InputText { text }),
+                    // The service knows nothing lower; the frame in the text says whose it is.
+                    Role::User | Role::Material => ("user", Part::InputText { text }),
                     Role::Assistant => ("assistant", Part::OutputText { text }),
                 };
                 KnownItem::Message { role, content: [part] }

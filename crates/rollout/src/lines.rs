@@ -114,9 +114,23 @@ pub(crate) enum Sandbox {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum KnownItem {
-    Message { role: MessageRole, content: Vec<Content> },
-    FunctionCall { name: String, arguments: String, call_id: String },
-    FunctionCallOutput { call_id: String, output: String },
+    Message {
+        role: MessageRole,
+        content: Vec<Content>,
+        /// Ours: the service's roles do not tell the user's words from what only travels with
+        /// them. Others see words of the user, in a frame.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        origin: Option<Origin>,
+    },
+    FunctionCall {
+        name: String,
+        arguments: String,
+        call_id: String,
+    },
+    FunctionCallOutput {
+        call_id: String,
+        output: String,
+    },
 }
 
 #[derive(Debug, Serialize)]
@@ -124,6 +138,12 @@ pub(crate) enum KnownItem {
 pub(crate) enum ResponseItem {
     Known(KnownItem),
     Opaque(Value),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Origin {
+    Material,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -344,12 +364,16 @@ impl From<&ModelItem> for ResponseItem {
         match item {
             ModelItem::Message { role, text } => {
                 let text = text.clone();
+                let origin = match role {
+                    Role::Material => Some(Origin::Material),
+                    Role::Developer | Role::User | Role::Assistant => None,
+                };
                 let (role, content) = match role {
                     Role::Developer => (MessageRole::Developer, Content::InputText { text }),
-                    Role::User => (MessageRole::User, Content::InputText { text }),
+                    Role::User | Role::Material => (MessageRole::User, Content::InputText { text }),
                     Role::Assistant => (MessageRole::Assistant, Content::OutputText { text }),
                 };
-                Self::Known(KnownItem::Message { role, content: vec![content] })
+                Self::Known(KnownItem::Message { role, content: vec![content], origin })
             }
             ModelItem::ToolCall(ToolCall { call, name, arguments }) => {
                 Self::Known(KnownItem::FunctionCall {
@@ -378,14 +402,15 @@ pub(crate) fn model_item(payload: Value) -> Option<ModelItem> {
         return Some(ModelItem::Reasoning { opaque: payload.to_string() });
     }
     let item = match serde_json::from_value(payload).ok()? {
-        KnownItem::Message { role, content } => {
+        KnownItem::Message { role, content, origin } => {
             let texts = content.into_iter().map(|content| match content {
                 Content::InputText { text } | Content::OutputText { text } => text,
             });
-            let role = match role {
-                MessageRole::Developer => Role::Developer,
-                MessageRole::User => Role::User,
-                MessageRole::Assistant => Role::Assistant,
+            let role = match (role, origin) {
+                (_, Some(Origin::Material)) => Role::Material,
+                (MessageRole::Developer, None) => Role::Developer,
+                (MessageRole::User, None) => Role::User,
+                (MessageRole::Assistant, None) => Role::Assistant,
             };
             ModelItem::Message { role, text: texts.collect::<Vec<_>>().join("\n") }
         }

@@ -48,8 +48,26 @@ impl Confinement {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Writes {
     Anywhere,
-    /// Beneath these, and to `/dev/null` and its like. A root that does not exist gives nothing.
-    Only(Vec<PathBuf>),
+    /// Beneath these, and to `/dev/null` and its like.
+    Only(Vec<Root>),
+}
+
+/// A file, or a directory with all that is in it. One that does not exist gives nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Root {
+    pub path: PathBuf,
+    pub sockets: Sockets,
+}
+
+/// Unix sockets beneath a root, where somebody else listens who is not in the sandbox. Those that
+/// a command made itself it can always reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Sockets {
+    /// Reached like the files around them.
+    Open,
+    /// Not reached, where the kernel can tell (Landlock 9): for directories that the command
+    /// shares with whatever else runs on the machine.
+    Closed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

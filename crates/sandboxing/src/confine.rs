@@ -4,9 +4,6 @@
 //! Landlock does not know, dropped capabilities make root ordinary. All three belong to the
 //! thread and are inherited by children; none can be given back.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, LandlockStatus,
     Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetStatus, Scope, path_beneath_rules,
@@ -16,8 +13,9 @@ use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule,
 };
+use std::collections::BTreeMap;
 
-use crate::command::{Confinement, Network, Writes};
+use crate::command::{Confinement, Network, Root, Sockets, Writes};
 
 /// Newest Landlock that we ask for; older kernels give what they know. Since V3 truncation by
 /// name is covered (before that seccomp does it), since V6 signals to and abstract sockets of
@@ -73,7 +71,7 @@ pub(crate) fn confine_thread_up_to(
     Ok(Confined { landlock_abi })
 }
 
-fn restrict_writes(roots: &[PathBuf], network: Network, newest: ABI) -> Result<i32, ConfineError> {
+fn restrict_writes(roots: &[Root], network: Network, newest: ABI) -> Result<i32, ConfineError> {
     let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_write(newest))?;
@@ -83,12 +81,15 @@ fn restrict_writes(roots: &[PathBuf], network: Network, newest: ABI) -> Result<i
     if network == Network::Closed && AccessNet::from_all(newest) != BitFlags::EMPTY {
         ruleset = ruleset.handle_access(AccessNet::from_all(newest))?;
     }
-    // Devices are never made below a root: they would lead out of it.
-    let beneath = AccessFs::from_write(newest) & !(AccessFs::MakeChar | AccessFs::MakeBlock);
+    let of = |sockets| {
+        let roots = roots.iter().filter(move |root| root.sockets == sockets);
+        path_beneath_rules(roots.map(|root| &root.path), beneath(sockets, newest))
+    };
     let sink = AccessFs::from_file(newest) & AccessFs::from_write(newest);
     let status = ruleset
         .create()?
-        .add_rules(path_beneath_rules(roots, beneath))?
+        .add_rules(of(Sockets::Open))?
+        .add_rules(of(Sockets::Closed))?
         .add_rules(path_beneath_rules(SINKS, sink))?
         .restrict_self()?;
     let in_force = match status.landlock {
@@ -101,6 +102,16 @@ fn restrict_writes(roots: &[PathBuf], network: Network, newest: ABI) -> Result<i
     match status.ruleset {
         RulesetStatus::NotEnforced => Err(ConfineError::LandlockOff),
         RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced => Ok(in_force),
+    }
+}
+
+/// What may be done beneath a root.
+fn beneath(sockets: Sockets, newest: ABI) -> BitFlags<AccessFs> {
+    // Devices are never made below a root: they would lead out of it.
+    let writes = AccessFs::from_write(newest) & !(AccessFs::MakeChar | AccessFs::MakeBlock);
+    match sockets {
+        Sockets::Open => writes,
+        Sockets::Closed => writes & !AccessFs::ResolveUnix,
     }
 }
 
@@ -272,6 +283,15 @@ fn install(mut rules: Rules, errno: i32) -> Result<(), ConfineError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The kernel of the machine that tests may be too old to show it.
+    #[test]
+    fn sockets_are_a_right_of_their_own() {
+        let right = |sockets| beneath(sockets, NEWEST).contains(AccessFs::ResolveUnix);
+        assert!(right(Sockets::Open));
+        assert!(!right(Sockets::Closed));
+        assert_eq!(beneath(Sockets::Open, ABI::V8), beneath(Sockets::Closed, NEWEST));
+    }
 
     /// On kernels whose Landlock does not cover truncation, no file outside can be emptied.
     #[test]

@@ -29,7 +29,7 @@ mod spawner;
 mod wire;
 
 pub use crate::availability::{Availability, availability};
-pub use crate::command::{Command, Confinement, Errors, Network, Writes};
+pub use crate::command::{Command, Confinement, Errors, Network, Root, Sockets, Writes};
 pub use crate::denial::denied_by_sandbox;
 pub use crate::running::{Ending, Exit, RunEvent, Running};
 pub use crate::spawned::spawner_main;

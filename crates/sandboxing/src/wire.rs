@@ -8,7 +8,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::command::{Command, Confinement, Errors, Network, Writes};
+use crate::command::{Command, Confinement, Errors, Network, Root, Sockets, Writes};
 use crate::running::{Ending, Exit};
 
 /// Longest frame: arguments and environment together, of which Linux itself allows two megabytes.
@@ -64,7 +64,13 @@ impl Order {
                     Writes::Anywhere => out.byte(0),
                     Writes::Only(roots) => {
                         out.byte(1);
-                        out.list(roots, |out, root| out.bytes(root.as_os_str().as_bytes()));
+                        out.list(roots, |out, Root { path, sockets }| {
+                            out.bytes(path.as_os_str().as_bytes());
+                            out.byte(match sockets {
+                                Sockets::Open => 0,
+                                Sockets::Closed => 1,
+                            });
+                        });
                     }
                 }
                 out.byte(match network {
@@ -92,7 +98,7 @@ impl Order {
                 confinement: Confinement {
                     writes: match input.byte()? {
                         0 => Writes::Anywhere,
-                        1 => Writes::Only(input.list(|it| it.os_string().map(PathBuf::from))?),
+                        1 => Writes::Only(input.list(Decoder::root)?),
                         _ => return Err(Malformed),
                     },
                     network: match input.byte()? {
@@ -285,6 +291,16 @@ impl<'a> Decoder<'a> {
         Ok(items)
     }
 
+    fn root(&mut self) -> Result<Root, Malformed> {
+        let path = PathBuf::from(self.os_string()?);
+        let sockets = match self.byte()? {
+            0 => Sockets::Open,
+            1 => Sockets::Closed,
+            _ => return Err(Malformed),
+        };
+        Ok(Root { path, sockets })
+    }
+
     fn end(&self) -> Result<(), Malformed> {
         if self.0.is_empty() { Ok(()) } else { Err(Malformed) }
     }
@@ -300,7 +316,10 @@ mod tests {
             cwd: "/tmp".into(),
             env: vec![("PATH".into(), "/bin".into()), ("EMPTY".into(), "".into())],
             confinement: Confinement {
-                writes: Writes::Only(vec!["/tmp".into()]),
+                writes: Writes::Only(vec![
+                    Root { path: "/w".into(), sockets: Sockets::Open },
+                    Root { path: "/tmp".into(), sockets: Sockets::Closed },
+                ]),
                 network: Network::Closed,
             },
             errors: Errors::Discarded,

@@ -3,6 +3,8 @@
 use protocol::{ModelItem, RealtimeVersion, Role, SessionConfig, SessionMode};
 use realtime_session::{Settings, budget};
 
+use crate::frame::Frame;
+
 /// Names one conversation of a thread; given by the driver, unique for ever, because items
 /// are named after it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -103,15 +105,13 @@ fn startup_context(history: &[ModelItem], workspace: &[String]) -> String {
     if sections.is_empty() {
         return String::new();
     }
-    format!(
-        "<startup_context>\n\
-         Startup context from Duet.\n\
+    Frame::StartupContext.around(&format!(
+        "Startup context from Duet.\n\
          Background about the work so far. It may be stale or incomplete; let it inform what you \
          say, and do not recite it.\n\n\
-         {}\n\
-         </startup_context>",
+         {}",
         sections.join("\n\n")
-    )
+    ))
 }
 
 /// The newest turns that fit, each with its beginning and its end.
@@ -170,7 +170,7 @@ fn exchanges(history: &[ModelItem]) -> Vec<Exchange<'_>> {
                 }
             }
             ModelItem::Message {
-                role: Role::User | Role::Assistant | Role::Developer,
+                role: Role::User | Role::Assistant | Role::Developer | Role::Material,
                 text: _,
             }
             | ModelItem::ToolCall(_)
@@ -223,6 +223,7 @@ mod tests {
         for turn in 0..9 {
             history.push(said(Role::User, &format!("ask {turn} {long}")));
             history.push(said(Role::Developer, "not shown"));
+            history.push(said(Role::Material, "not shown"));
             history.push(said(Role::Assistant, &format!("answer {turn}")));
         }
         let context = StartupContext::FromThread { workspace: vec!["cwd: /w".to_owned()] };

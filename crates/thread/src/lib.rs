@@ -14,6 +14,7 @@
 //! * A completion that belongs to an earlier turn or conversation changes nothing.
 
 mod conversation;
+mod frame;
 mod instructions;
 mod instructions_small;
 mod outputs;
@@ -530,8 +531,7 @@ impl Thread {
             (Err(message), _) => (agent_turn::Input::Abandon { message }, nothing()),
             (Ok(surroundings), Stop::Yes) => (agent_turn::Input::Interrupt, surroundings),
             (Ok(surroundings), Stop::No) => {
-                for text in self.news(input.source, &surroundings) {
-                    let note = ModelItem::Message { role: Role::Developer, text };
+                for note in self.news(input.source, &surroundings) {
                     history.push(note.clone());
                     self.queue.push_back(Output::Record(note));
                 }
@@ -578,7 +578,7 @@ impl Thread {
 
     /// What changed since the model was last told. The small model is told nothing of it:
     /// it would read half a minute.
-    fn news(&mut self, source: InputSource, surroundings: &Surroundings) -> Vec<String> {
+    fn news(&mut self, source: InputSource, surroundings: &Surroundings) -> Vec<ModelItem> {
         let said: Vec<TranscriptLine> = std::mem::take(&mut self.said).into();
         match self.model {
             ModelSize::Small => return Vec::new(),
@@ -587,25 +587,22 @@ impl Thread {
         let mut news = Vec::new();
         let docs = instructions::project_docs(&surroundings.project_docs);
         if docs.is_some() && docs != self.told.project_docs {
-            news.extend(docs.clone());
+            news.extend(docs.clone().map(|text| note(Role::Material, text)));
             self.told.project_docs = docs;
         }
         let environment = instructions::environment(&self.settings, &surroundings.date);
         if self.told.environment.as_ref() != Some(&environment) {
-            news.push(environment.clone());
+            news.push(note(Role::Developer, environment.clone()));
             self.told.environment = Some(environment);
         }
-        news.extend(self.conversation_news());
+        let changes = self.conversation_news();
+        news.extend(changes.into_iter().map(|text| note(Role::Developer, text)));
         match source {
             // A handoff brings what was said with it.
             InputSource::Spoken => (),
             InputSource::Typed if said.is_empty() => (),
             InputSource::Typed => {
-                let lines: Vec<String> = said.iter().map(named).collect();
-                news.push(format!(
-                    "Said aloud in the conversation since you last heard of it:\n{}",
-                    lines.join("\n")
-                ));
+                news.push(note(Role::Material, instructions::said_aloud(&said)));
             }
         }
         news
@@ -888,12 +885,8 @@ fn last_words(delegation: &Delegation) -> String {
     }
 }
 
-fn named(line: &TranscriptLine) -> String {
-    let TranscriptLine { speaker, text } = line;
-    match speaker {
-        Speaker::User => format!("user: {text}"),
-        Speaker::Assistant => format!("voice: {text}"),
-    }
+fn note(role: Role, text: String) -> ModelItem {
+    ModelItem::Message { role, text }
 }
 
 fn is_first_token(news: &agent_turn::Input) -> bool {

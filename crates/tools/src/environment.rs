@@ -48,6 +48,9 @@ impl Environment {
             }
         }
         let Writes::Only(roots) = &confinement.writes else { return variables.0 };
+        for name in DOORS {
+            variables.keep_if(name, |_| false);
+        }
         if let Some(private) = private {
             for name in ["TMPDIR", "TMP", "TEMP"] {
                 variables.set(name, private);
@@ -58,8 +61,9 @@ impl Environment {
         } else {
             // A shared build directory elsewhere cannot be written; the default can.
             for name in ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR"] {
-                variables
-                    .keep_if(name, |it| roots.iter().any(|root| Path::new(it).starts_with(root)));
+                variables.keep_if(name, |it| {
+                    roots.iter().any(|root| Path::new(it).starts_with(&root.path))
+                });
             }
         }
         if let Some(scratch) = private.or(scratch) {
@@ -111,6 +115,36 @@ const OFFLINE: [(&str, &str); 5] = [
     ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
 ];
 
+/// Where the user's terminal, editor, desktop or containers can be told what to do, outside of
+/// the sandbox. No wall where the kernel still lets sockets be reached (before Landlock 9): their
+/// usual places are known.
+const DOORS: [&str; 21] = [
+    "TMUX",
+    "TMUX_PANE",
+    // GNU screen.
+    "STY",
+    "ZELLIJ_SESSION_NAME",
+    "KITTY_LISTEN_ON",
+    "WEZTERM_UNIX_SOCKET",
+    "ALACRITTY_SOCKET",
+    // Windows of the desktop can be typed into.
+    "DISPLAY",
+    "XAUTHORITY",
+    "WAYLAND_DISPLAY",
+    "WAYLAND_SOCKET",
+    "SWAYSOCK",
+    "I3SOCK",
+    "HYPRLAND_INSTANCE_SIGNATURE",
+    "NVIM",
+    "NVIM_LISTEN_ADDRESS",
+    "VIM_SERVERNAME",
+    "EMACS_SOCKET_NAME",
+    "VSCODE_IPC_HOOK_CLI",
+    // Gives passwords to git.
+    "VSCODE_GIT_IPC_HANDLE",
+    "CONTAINER_HOST",
+];
+
 /// What no command can do without, and what a header can say of the user all the same.
 const ORDINARY: [&str; 7] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TMPDIR"];
 
@@ -148,6 +182,8 @@ fn is_secret(name: &OsStr, value: &OsStr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use sandboxing::{Root, Sockets};
+
     use super::*;
 
     #[test]
@@ -202,11 +238,29 @@ mod tests {
     }
 
     #[test]
+    fn a_sandbox_does_not_name_its_doors() {
+        let environment = Environment::of(&[
+            ("PATH", "/bin"),
+            ("TMUX", "/tmp/tmux-1000/default,1,0"),
+            ("STY", "1.pts-0"),
+            ("DISPLAY", ":0"),
+            ("NVIM", "/run/user/1000/nvim.1.0"),
+            ("VSCODE_IPC_HOOK_CLI", "/run/user/1000/vscode-ipc-1.sock"),
+        ]);
+        let variables = environment.for_command(&crate::policy::reading(), None, None);
+        let given = variables.iter().filter(|it| environment.0.contains(it));
+        assert_eq!(given.collect::<Vec<_>>(), [&("PATH".into(), "/bin".into())]);
+        // Who may do everything gets what the user has.
+        let variables = environment.for_command(&Confinement::NONE, None, None);
+        assert!(environment.0.iter().all(|it| variables.contains(it)));
+    }
+
+    #[test]
     fn builds_go_where_they_can_be_written() {
         let environment =
             Environment::of(&[("CARGO_TARGET_DIR", "/home/a/target"), ("TMPDIR", "/var/x")]);
         let confined = |root: &str| Confinement {
-            writes: Writes::Only(vec![root.into()]),
+            writes: Writes::Only(vec![Root { path: root.into(), sockets: Sockets::Open }]),
             network: Network::Closed,
         };
         let scratch = Some(Path::new("/tmp/s"));

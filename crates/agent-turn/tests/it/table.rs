@@ -199,6 +199,7 @@ fn show_item(item: &ModelItem) -> String {
         ModelItem::Message { role: Role::User, text } => format!("user: {text}"),
         ModelItem::Message { role: Role::Assistant, text } => format!("assistant: {text}"),
         ModelItem::Message { role: Role::Developer, text } => format!("developer: {text}"),
+        ModelItem::Message { role: Role::Material, text } => format!("material: {text}"),
         ModelItem::ToolCall(call) => format!("call {} {}", call.call, call.name),
         ModelItem::ToolOutput { call, output } => format!("output {call}: {output}"),
         ModelItem::Reasoning { opaque } => format!("reasoning {opaque}"),

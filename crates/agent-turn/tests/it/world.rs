@@ -418,7 +418,7 @@ fn check_history(history: &[ModelItem], world: &str) {
             }
             ModelItem::Message { role: Role::Assistant, text: _ } | ModelItem::Reasoning { .. } => {
             }
-            ModelItem::Message { role: Role::User | Role::Developer, text: _ } => {
+            ModelItem::Message { role: Role::User | Role::Developer | Role::Material, text: _ } => {
                 assert!(open.is_empty(), "{world}: spoken before {open:?} were answered");
             }
         }
@@ -429,7 +429,10 @@ fn check_history(history: &[ModelItem], world: &str) {
 fn user_words(item: &ModelItem) -> Option<&str> {
     match item {
         ModelItem::Message { role: Role::User, text } => Some(text),
-        ModelItem::Message { role: Role::Assistant | Role::Developer, text: _ }
+        ModelItem::Message {
+            role: Role::Assistant | Role::Developer | Role::Material,
+            text: _,
+        }
         | ModelItem::ToolCall(_)
         | ModelItem::ToolOutput { .. }
         | ModelItem::Reasoning { .. } => None,

@@ -267,7 +267,9 @@ async fn project_documents_and_the_place_are_told_once() {
     client.type_words("one").await;
     let call = bench.model.expect_request().await;
     let told = call.request().messages("developer").join("\n");
-    assert!(told.contains("Use tabs."), "{told}");
+    assert!(!told.contains("Use tabs."), "{told}");
+    let docs = |text: &str| text.matches("Use tabs.").count();
+    assert_eq!(docs(&call.request().messages("user").join("\n")), 1);
     let place = format!("working directory: {}", bench.repository.path().display());
     assert!(told.contains(&place), "{told}");
     call.reply_message("Yes.").await;
@@ -275,6 +277,7 @@ async fn project_documents_and_the_place_are_told_once() {
     client.type_words("two").await;
     let call = bench.model.expect_request().await;
     assert_eq!(call.request().messages("developer").join("\n"), told);
+    assert_eq!(docs(&call.request().messages("user").join("\n")), 1);
     call.reply_message("Yes.").await;
     client.until_completed().await;
 }

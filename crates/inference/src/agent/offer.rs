@@ -195,7 +195,7 @@ fn verbatim(request: &ModelRequest, asked: &Asked) -> Option<String> {
     };
     let words = request.input.iter().rev().find_map(|item| match item {
         ModelItem::Message { role: Role::User, text } => Some(text.trim()),
-        ModelItem::Message { role: Role::Assistant | Role::Developer, .. }
+        ModelItem::Message { role: Role::Assistant | Role::Developer | Role::Material, .. }
         | ModelItem::ToolCall(_)
         | ModelItem::ToolOutput { .. }
         | ModelItem::Reasoning { .. } => None,
@@ -219,7 +219,9 @@ fn calls_of_turn(request: &ModelRequest) -> Vec<&ToolCall> {
         match item {
             ModelItem::Message { role: Role::User, .. } => calls.clear(),
             ModelItem::ToolCall(call) => calls.push(call),
-            ModelItem::Message { role: Role::Assistant | Role::Developer, .. }
+            ModelItem::Message {
+                role: Role::Assistant | Role::Developer | Role::Material, ..
+            }
             | ModelItem::ToolOutput { .. }
             | ModelItem::Reasoning { .. } => {}
         }
@@ -246,7 +248,10 @@ impl Asked {
                     let arguments = serde_json::from_str(arguments).unwrap_or_default();
                     calls.push((name.clone(), arguments));
                 }
-                ModelItem::Message { role: Role::Assistant | Role::Developer, .. }
+                ModelItem::Message {
+                    role: Role::Assistant | Role::Developer | Role::Material,
+                    ..
+                }
                 | ModelItem::ToolOutput { .. }
                 | ModelItem::Reasoning { .. } => {}
             }

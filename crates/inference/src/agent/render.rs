@@ -163,7 +163,7 @@ impl Pieces {
 fn role_name(role: Role) -> &'static str {
     match role {
         Role::Developer => "system",
-        Role::User => "user",
+        Role::User | Role::Material => "user",
         Role::Assistant => "assistant",
     }
 }

@@ -64,6 +64,7 @@ enum WireItem {
 enum WireRole {
     Developer,
     User,
+    Material,
     Assistant,
 }
 
@@ -151,6 +152,7 @@ impl From<ModelItem> for WireItem {
                 role: match role {
                     Role::Developer => WireRole::Developer,
                     Role::User => WireRole::User,
+                    Role::Material => WireRole::Material,
                     Role::Assistant => WireRole::Assistant,
                 },
                 text,
@@ -173,6 +175,7 @@ impl From<WireItem> for ModelItem {
                 role: match role {
                     WireRole::Developer => Role::Developer,
                     WireRole::User => Role::User,
+                    WireRole::Material => Role::Material,
                     WireRole::Assistant => Role::Assistant,
                 },
                 text,
@@ -274,6 +277,7 @@ mod tests {
             instructions: "be brief".into(),
             input: vec![
                 ModelItem::Message { role: Role::Developer, text: "rules".into() },
+                ModelItem::Message { role: Role::Material, text: "theirs".into() },
                 ModelItem::Message { role: Role::User, text: "<|im_end|>\u{1F980}\0".into() },
                 ModelItem::ToolCall(ToolCall {
                     call: CallId::from("1"),

@@ -25,6 +25,7 @@ fn a_whole_request() {
     let request = ModelRequest {
         input: vec![
             ModelItem::Message { role: Role::Developer, text: "Rules".into() },
+            ModelItem::Message { role: Role::Material, text: "Theirs".into() },
             ModelItem::Message { role: Role::User, text: "Run the tests".into() },
             ModelItem::Reasoning { opaque: reasoning.into() },
             ModelItem::ToolCall(ToolCall {
@@ -50,6 +51,8 @@ fn a_whole_request() {
         "input": [
             { "type": "message", "role": "developer",
               "content": [{ "type": "input_text", "text": "Rules" }] },
+            { "type": "message", "role": "user",
+              "content": [{ "type": "input_text", "text": "Theirs" }] },
             { "type": "message", "role": "user",
               "content": [{ "type": "input_text", "text": "Run the tests" }] },
             { "type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA" },

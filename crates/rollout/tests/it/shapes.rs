@@ -35,6 +35,7 @@ fn every_line_is_written_and_read_back() {
     };
     let history = vec![
         ModelItem::Message { role: Role::Developer, text: "be good".to_owned() },
+        ModelItem::Message { role: Role::Material, text: "theirs".to_owned() },
         ModelItem::Message { role: Role::User, text: "run it".to_owned() },
         ModelItem::Reasoning { opaque: r#"{"type":"reasoning","id":"r1"}"#.to_owned() },
         ModelItem::ToolCall(ToolCall {

@@ -1,5 +1,6 @@
 //! What a confined command can and cannot do.
 
+use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 
@@ -120,6 +121,39 @@ async fn a_closed_network_leaves_unix_sockets() {
     let confinement = Confinement { network: Network::Open, ..program.confinement.clone() };
     let (output, _) = run(Command { confinement, ..program }).await;
     assert!(output.starts_with("tcp4 ok\n") && output.contains("bind ok\n"), "{output}");
+}
+
+/// A terminal, an editor or a display that listens in a directory which everybody shares does
+/// what it is told, outside of the sandbox.
+#[tokio::test]
+async fn sockets_of_others_are_out_of_reach_where_that_was_asked() {
+    let Availability::Confined { landlock_abi: 9.. } = availability() else { return };
+    let [ours, shared] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let listen = |at: &tempfile::TempDir| UnixListener::bind(at.path().join("theirs")).unwrap();
+    let _listeners = [&ours, &shared].map(listen);
+    let python = r#"
+import socket, sys
+for directory in sys.argv[1:]:
+    own = socket.socket(socket.AF_UNIX)
+    own.bind(directory + "/own")
+    own.listen()
+    for name in ["own", "theirs"]:
+        try:
+            socket.socket(socket.AF_UNIX).connect(directory + "/" + name)
+            print(name, "reached")
+        except PermissionError:
+            print(name, "out of reach")
+"#;
+    let argv = ["python3".into(), "-c".into(), python.into()];
+    let directories = [&ours, &shared].map(|it| it.path().as_os_str().to_owned());
+    let roots = vec![root(ours.path(), Sockets::Open), root(shared.path(), Sockets::Closed)];
+    let command = Command {
+        argv: argv.into_iter().chain(directories).collect(),
+        confinement: Confinement { writes: Writes::Only(roots), network: Network::Closed },
+        ..script("", ours.path(), &[])
+    };
+    let (output, _) = run(command).await;
+    assert_eq!(output, "own reached\ntheirs reached\nown reached\ntheirs out of reach\n");
 }
 
 #[tokio::test]

@@ -13,8 +13,8 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal};
 use sandboxing::{
-    Availability, Command, Confinement, Ending, Errors, Exit, Network, RunEvent, Running,
-    SpawnError, Spawner, SpawnerProgram, Writes, availability,
+    Availability, Command, Confinement, Ending, Errors, Exit, Network, Root, RunEvent, Running,
+    Sockets, SpawnError, Spawner, SpawnerProgram, Writes, availability,
 };
 
 const AS_SPAWNER: &str = "acts-as-the-spawner";
@@ -44,13 +44,17 @@ fn script(script: &str, cwd: &Path, roots: &[&Path]) -> Command {
         cwd: cwd.to_owned(),
         env: vec![("PATH".into(), std::env::var_os("PATH").unwrap_or_default())],
         confinement: Confinement {
-            writes: Writes::Only(roots.iter().map(|it| it.to_path_buf()).collect()),
+            writes: Writes::Only(roots.iter().map(|it| root(it, Sockets::Open)).collect()),
             network: Network::Closed,
         },
         errors: Errors::WithOutput,
         time_limit: Duration::from_secs(60),
         output_limit: 64 * 1024,
     }
+}
+
+fn root(path: &Path, sockets: Sockets) -> Root {
+    Root { path: path.to_owned(), sockets }
 }
 
 async fn finish(mut running: Running) -> (Vec<u8>, Exit) {

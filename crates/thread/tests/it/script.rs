@@ -295,6 +295,10 @@ fn show_record(item: &ModelItem) -> String {
             let first = text.lines().next().unwrap_or_default();
             format!("record developer: {first}")
         }
+        ModelItem::Message { role: Role::Material, text } => {
+            let first = text.lines().next().unwrap_or_default();
+            format!("record material: {first}")
+        }
         ModelItem::ToolCall(call) => format!("record call {}", call.name),
         ModelItem::ToolOutput { call: _, output } => format!("record output: {output}"),
         ModelItem::Reasoning { opaque } => format!("record reasoning {opaque}"),
