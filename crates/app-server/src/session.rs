@@ -13,10 +13,10 @@ use app_server_protocol::{
     RealtimeListVoicesResult, RealtimePrompt, RealtimeStartParams, RealtimeStopParams,
     RealtimeTransport, RealtimeVersionName, SandboxPolicyShape, ServerNotification,
     SkillsListResult, Thread as ThreadShape, ThreadLoadedListResult, ThreadReadParams,
-    ThreadReadResult, ThreadStartParams, ThreadStartResult, ThreadUnsubscribeParams,
-    ThreadUnsubscribeResult, Turn, TurnInterruptParams, TurnStartParams, TurnStartResult,
-    TurnSteerParams, TurnSteerResult, UnsubscribeStatus, UserInput, WarningNotice, code, news,
-    replay,
+    ThreadReadResult, ThreadResumeParams, ThreadStartParams, ThreadStartResult,
+    ThreadUnsubscribeParams, ThreadUnsubscribeResult, Turn, TurnInterruptParams, TurnStartParams,
+    TurnStartResult, TurnSteerParams, TurnSteerResult, UnsubscribeStatus, UserInput, WarningNotice,
+    code, news, replay,
 };
 use config::{ConfigError, KeySource, Override, ProviderKind};
 use engine::{Cursor, RealtimeStart, Refused, Thread, ThreadStart};
@@ -68,6 +68,7 @@ impl Service for Session<'_> {
     async fn handle(&mut self, request: ClientRequest) -> Result<Box<RawValue>, ErrorObject> {
         match request {
             ClientRequest::ThreadStart(params) => result(&self.start_thread(params)?),
+            ClientRequest::ThreadResume(params) => result(&self.resume_thread(params).await?),
             ClientRequest::ThreadRead(params) => result(&self.read_thread(&params)?),
             ClientRequest::ThreadLoadedList(_) => result(&ThreadLoadedListResult {
                 data: self.server.engine.loaded().iter().map(ToString::to_string).collect(),
@@ -151,56 +152,110 @@ impl<'a> Session<'a> {
         params: ThreadStartParams,
     ) -> Result<ThreadStartResult, ErrorObject> {
         let ephemeral = params.ephemeral.unwrap_or(false);
-        let cwd = self.server.cwd.join(params.cwd.as_deref().unwrap_or_default());
+        let cwd = params.cwd.clone().unwrap_or_default();
+        let (mut start, warnings) = self.configured(params, Vec::new(), Path::new(&cwd))?;
+        start.settings.ephemeral = ephemeral;
+        let thread = self.server.engine.start_thread(start).map_err(refuse)?;
+        self.warn(&thread, warnings);
+        let cursor = thread.subscribe_from(0);
+        self.listen(thread.clone(), cursor);
+        let now = std::time::SystemTime::now();
+        let shape = ThreadShape::new(thread.id(), thread.settings(), now, self.server.origin());
+        Ok(started(&thread, shape))
+    }
+
+    async fn resume_thread(
+        &mut self,
+        params: ThreadResumeParams,
+    ) -> Result<ThreadStartResult, ErrorObject> {
+        let ThreadResumeParams { thread_id, exclude_turns, start } = params;
+        let id = ThreadId::from(thread_id.as_str());
+        let thread = match self.server.engine.thread(&id) {
+            Some(thread) => thread,
+            None => self.reopen_thread(id, start).await?,
+        };
+        let mut shape = self.shape(&thread)?;
+        if exclude_turns {
+            shape.turns.clear();
+        }
+        if !self.threads.contains_key(thread.id()) {
+            let cursor = thread.subscribe();
+            self.listen(thread.clone(), cursor);
+        }
+        Ok(started(&thread, shape))
+    }
+
+    async fn reopen_thread(
+        &mut self,
+        id: ThreadId,
+        params: ThreadStartParams,
+    ) -> Result<Thread, ErrorObject> {
+        let engine = Arc::clone(&self.server.engine);
+        let reopened = tokio::task::spawn_blocking(move || engine.reopen(&id))
+            .await
+            .map_err(|error| ErrorObject::internal(error.to_string()))?
+            .map_err(refuse)?;
+        let context = reopened.session.context.as_ref();
+        let cwd = match (&params.cwd, context) {
+            (Some(cwd), _) => PathBuf::from(cwd),
+            (None, Some(context)) => context.cwd.clone(),
+            (None, None) => reopened.session.meta.cwd.clone(),
+        };
+        let before = context.into_iter().flat_map(|context| {
+            [
+                Override::set("model", &context.model),
+                Override::set("model_provider", &context.model_provider),
+            ]
+        });
+        let before = before.collect::<Result<_, _>>().map_err(misconfigured)?;
+        let (start, warnings) = self.configured(params, before, &cwd)?;
+        let thread = self.server.engine.resume_thread(reopened, start).map_err(refuse)?;
+        self.warn(&thread, warnings);
+        Ok(thread)
+    }
+
+    /// What a thread in `cwd` is started with, and what of the configuration is doubtful.
+    fn configured(
+        &self,
+        params: ThreadStartParams,
+        before: Vec<Override>,
+        cwd: &Path,
+    ) -> Result<(ThreadStart, Vec<String>), ErrorObject> {
         // Without `.` and trailing slashes, which would be a different workspace to a reader.
-        let cwd: PathBuf = cwd.components().collect();
+        let cwd: PathBuf = self.server.cwd.join(cwd).components().collect();
         let overrides = overrides(params)?;
-        let config = self.server.config(overrides.clone())?;
-        let mut settings = config.thread_settings(cwd);
-        settings.ephemeral = ephemeral;
+        let config = self.server.config_over(before, overrides.clone())?;
         let start = ThreadStart {
-            settings,
+            settings: config.thread_settings(cwd),
             provider: config.agent.provider.clone(),
             secrets: config.secret_variables(),
             overrides,
             originator: self.originator.clone(),
             source: self.source.to_owned(),
         };
-        let thread = self.server.engine.start_thread(start).map_err(refuse)?;
-        for warning in &config.warnings {
-            self.pending.push_back(ServerNotification::Warning(WarningNotice {
-                thread_id: Some(thread.id().to_string()),
-                message: warning.to_string(),
-            }));
-        }
-        let cursor = thread.subscribe_from(0);
-        self.listen(thread.clone(), cursor);
-        let settings = thread.settings();
-        Ok(ThreadStartResult {
-            thread: ThreadShape::new(
-                thread.id(),
-                settings,
-                std::time::SystemTime::now(),
-                self.server.origin(),
-            ),
-            model: settings.model.clone(),
-            model_provider: settings.model_provider.clone(),
-            cwd: settings.cwd.to_string_lossy().into_owned(),
-            approval_policy: settings.approval_policy.into(),
-            approvals_reviewer: "user".to_owned(),
-            sandbox: SandboxPolicyShape::from(&settings.sandbox),
-            reasoning_effort: None,
-        })
+        Ok((start, config.warnings.iter().map(ToString::to_string).collect()))
+    }
+
+    fn warn(&mut self, thread: &Thread, warnings: Vec<String>) {
+        self.pending.extend(warnings.into_iter().map(|message| {
+            let thread_id = Some(thread.id().to_string());
+            ServerNotification::Warning(WarningNotice { thread_id, message })
+        }));
+    }
+
+    /// The thread with its turns.
+    fn shape(&self, thread: &Thread) -> Result<ThreadShape, ErrorObject> {
+        let events = so_far(thread.subscribe_from(0));
+        let path = self.server.engine.log_path(thread.id());
+        let origin = Origin { path: path.as_deref(), ..self.server.origin() };
+        replay(events.iter().map(AsRef::as_ref), origin)
+            .ok_or_else(|| ErrorObject::internal("the thread has not started yet"))
     }
 
     fn read_thread(&mut self, params: &ThreadReadParams) -> Result<ThreadReadResult, ErrorObject> {
         let ThreadReadParams { thread_id, include_turns } = params;
-        let thread = self.thread(thread_id)?;
-        let events = so_far(thread.subscribe_from(0));
-        let path = self.server.engine.log_path(&ThreadId::from(thread_id.as_str()));
-        let origin = Origin { path: path.as_deref(), ..self.server.origin() };
-        let mut shape = replay(events.iter().map(AsRef::as_ref), origin)
-            .ok_or_else(|| ErrorObject::internal("the thread has not started yet"))?;
+        let thread = self.thread(thread_id)?.clone();
+        let mut shape = self.shape(&thread)?;
         if !include_turns {
             shape.turns.clear();
         }
@@ -537,6 +592,20 @@ fn so_far(mut cursor: Cursor) -> Vec<Arc<Event>> {
         events.push(event);
     }
     events
+}
+
+fn started(thread: &Thread, shape: ThreadShape) -> ThreadStartResult {
+    let settings = thread.settings();
+    ThreadStartResult {
+        thread: shape,
+        model: settings.model.clone(),
+        model_provider: settings.model_provider.clone(),
+        cwd: settings.cwd.to_string_lossy().into_owned(),
+        approval_policy: settings.approval_policy.into(),
+        approvals_reviewer: "user".to_owned(),
+        sandbox: SandboxPolicyShape::from(&settings.sandbox),
+        reasoning_effort: None,
+    }
 }
 
 fn not_found(id: &ThreadId) -> ErrorObject {

@@ -75,9 +75,13 @@ Examples:
   duet exec \"explain src/parser.rs in three sentences\"
   duet exec --cd ~/src/app \"run the tests and fix what fails\"
   git diff | duet exec --sandbox read-only -       a prompt from standard input
+  duet exec resume --last \"and now the other one\"  go on where the last one ended
   duet exec --json \"list the TODOs\" | jq .         one event per line
   duet exec -o answer.md \"summarise the last commit\"")]
 pub(crate) struct ExecArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<ExecCommand>,
+
     /// What to do; `-` or nothing reads standard input
     pub(crate) prompt: Option<String>,
 
@@ -88,16 +92,48 @@ pub(crate) struct ExecArgs {
     pub(crate) config: ConfigFlags,
 
     /// Print one JSON event per line (see docs/exec.md)
-    #[arg(long, alias = "experimental-json")]
+    #[arg(long, alias = "experimental-json", global = true)]
     pub(crate) json: bool,
 
     /// Also write the last message to this file
-    #[arg(short = 'o', long = "output-last-message", value_name = "FILE")]
+    #[arg(short = 'o', long = "output-last-message", value_name = "FILE", global = true)]
     pub(crate) answer_file: Option<PathBuf>,
 
     /// Accepted for the reference's clients: a git repository is never required
     #[arg(long, hide = true)]
     pub(crate) skip_git_repo_check: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ExecCommand {
+    Resume(ResumeArgs),
+}
+
+/// Goes on with an earlier session: the agent knows what was said and done in it
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+It works where it worked before, with the same model, unless told otherwise. What it may do comes
+from the configuration and the flags, as with a new one.
+
+Examples:
+  duet exec resume --last \"now fix it\"
+  duet exec resume 01a20d0d-22b1-72d7-b156-ca1b4dac8a66 \"what did you change?\"
+  duet sessions                                  which there are")]
+pub(crate) struct ResumeArgs {
+    /// The session, by its id in `duet sessions`
+    #[arg(value_name = "ID", required_unless_present = "last")]
+    pub(crate) session: Option<String>,
+
+    /// What to do; `-` or nothing reads standard input
+    pub(crate) prompt: Option<String>,
+
+    /// The newest session of this directory
+    #[arg(long)]
+    pub(crate) last: bool,
+
+    /// With `--last`: of any directory
+    #[arg(long, requires = "last")]
+    pub(crate) all: bool,
 }
 
 /// Answers a spoken question from a WAV file with a spoken answer in another
@@ -240,23 +276,23 @@ pub(crate) enum Listen {
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct ThreadFlags {
     /// Work in this directory [default: the current one]
-    #[arg(short = 'C', long = "cd", value_name = "DIR")]
+    #[arg(short = 'C', long = "cd", value_name = "DIR", global = true)]
     pub(crate) dir: Option<PathBuf>,
 
     /// The model, instead of the configured one
-    #[arg(short, long)]
+    #[arg(short, long, global = true)]
     pub(crate) model: Option<String>,
 
     /// What commands may do [default: workspace-write]
-    #[arg(short, long, value_enum, value_name = "MODE")]
+    #[arg(short, long, value_enum, value_name = "MODE", global = true)]
     pub(crate) sandbox: Option<SandboxFlag>,
 
     /// Let commands write here too, besides the configured writable roots (may be repeated)
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", global = true)]
     pub(crate) add_dir: Vec<PathBuf>,
 
     /// Keep no record of the session on disk
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub(crate) ephemeral: bool,
 }
 
@@ -283,6 +319,12 @@ impl From<SandboxFlag> for SandboxModeName {
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct ConfigFlags {
     /// Set a key of config.toml for this run (may be repeated)
-    #[arg(short = 'c', long = "config", value_name = "KEY=VALUE", value_parser = Override::parse)]
+    #[arg(
+        short = 'c',
+        long = "config",
+        value_name = "KEY=VALUE",
+        value_parser = Override::parse,
+        global = true
+    )]
     pub(crate) overrides: Vec<Override>,
 }

@@ -5,16 +5,23 @@ use std::path::{Path, PathBuf};
 
 use app_server_protocol::Capabilities;
 use headless::{Console, Exit, Format, Server, ThreadArgs};
+use protocol::ThreadId;
+use rollout::Store;
 use serde_json::{Map, Value};
 
-use crate::args::{ExecArgs, ThreadFlags};
+use crate::args::{ExecArgs, ExecCommand, ResumeArgs, ThreadFlags};
 use crate::failure::Failure;
 use crate::services::{Services, VERSION};
+use crate::sessions;
 use crate::signals::Signals;
 
 pub(crate) async fn run(args: ExecArgs, services: Services) -> Result<Exit, Failure> {
-    let ExecArgs { prompt, thread, config: _, json, answer_file, skip_git_repo_check: _ } = args;
-    let thread = thread_args(thread, &services)?;
+    let ExecArgs { command, prompt, thread, config: _, json, answer_file, skip_git_repo_check: _ } =
+        args;
+    let (thread, prompt) = match command {
+        None => (thread_args(thread, &services)?, prompt),
+        Some(ExecCommand::Resume(resume)) => resumed(resume, thread, &services)?,
+    };
     let prompt = read_prompt(prompt)?;
     services.require_agent()?;
     let mut signals = Signals::listen()?;
@@ -35,6 +42,43 @@ pub(crate) async fn run(args: ExecArgs, services: Services) -> Result<Exit, Fail
     let exit = exec.await;
     signals.or_leave(served.shutdown()).await;
     Ok(exit?)
+}
+
+/// The thread that goes on, and what it is to do.
+fn resumed(
+    args: ResumeArgs,
+    flags: ThreadFlags,
+    services: &Services,
+) -> Result<(ThreadArgs, Option<String>), Failure> {
+    let elsewhere = flags.dir.is_some();
+    let mut thread = thread_args(flags, services)?;
+    let (session, prompt) = match args {
+        // The first word is no id then.
+        ResumeArgs { session, prompt: None, last: true, .. } => (None, session),
+        ResumeArgs { last: true, .. } => {
+            return Err(Failure::usage("give the id of a session or --last, not both"));
+        }
+        ResumeArgs { session, prompt, .. } => (session, prompt),
+    };
+    let id = match session {
+        Some(id) => id,
+        None => {
+            let dir = thread.cwd.as_deref().map(Path::new).filter(|_| !args.all);
+            let newest = sessions::newest(&services.home, dir, 1).into_iter().next();
+            let newest = newest.ok_or_else(|| {
+                Failure::other("there is no session of this directory to go on with: see `duet sessions`, or give --all")
+            })?;
+            newest.meta.thread.to_string()
+        }
+    };
+    Store::new(services.home.path())
+        .find(&ThreadId::from(id.as_str()))
+        .map_err(|_| Failure::other(format!("no session is called `{id}`: see `duet sessions`")))?;
+    thread.resume = Some(id);
+    if !elsewhere {
+        thread.cwd = None;
+    }
+    Ok((thread, prompt))
 }
 
 /// Standard output and error. `NO_COLOR` set to anything turns colours off.
@@ -67,6 +111,7 @@ pub(crate) fn thread_args(flags: ThreadFlags, services: &Services) -> Result<Thr
         sandbox: sandbox.map(Into::into),
         config,
         ephemeral,
+        resume: None,
     })
 }
 

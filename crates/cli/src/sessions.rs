@@ -20,13 +20,7 @@ pub(crate) fn run(args: SessionsArgs) -> Result<Exit, Failure> {
     let SessionsArgs { dir, limit, json } = args;
     let dir = dir.map(|dir| directory(&dir, "--cd")).transpose()?;
     let home = Home::find(&Environment::of_process()).map_err(Failure::other)?;
-    let store = Store::new(home.path());
-    let sessions: Vec<Summary> = store
-        .list(if dir.is_some() { READ } else { limit })
-        .into_iter()
-        .filter(|it| dir.as_deref().is_none_or(|dir| is_in(dir, &it.meta.cwd)))
-        .take(limit)
-        .collect();
+    let sessions = newest(&home, dir.as_deref(), limit);
     if sessions.is_empty() && !json {
         eprintln!(
             "no session is kept yet{}",
@@ -40,6 +34,14 @@ pub(crate) fn run(args: SessionsArgs) -> Result<Exit, Failure> {
         );
     }
     Ok(Exit::Done)
+}
+
+/// The newest sessions, of one directory or of any.
+pub(crate) fn newest(home: &Home, dir: Option<&Path>, limit: usize) -> Vec<Summary> {
+    let store = Store::new(home.path());
+    let read = if dir.is_some() { READ } else { limit };
+    let sessions = store.list(read).into_iter();
+    sessions.filter(|it| dir.is_none_or(|dir| is_in(dir, &it.meta.cwd))).take(limit).collect()
 }
 
 /// The directory may be named over a link in either.

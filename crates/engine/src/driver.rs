@@ -32,6 +32,7 @@ use crate::handle::{Command, Reply, Thread};
 use crate::journal::{Journal, Trouble};
 use crate::log::EventLog;
 use crate::realtime::{self, Line, RealtimeStart};
+use crate::resumed::Past;
 
 /// News of tasks that wait for the thread. A model or a tool that is further ahead waits.
 const NEWS: usize = 256;
@@ -51,11 +52,14 @@ pub(crate) struct Setup {
     pub(crate) originator: String,
     pub(crate) source: String,
     pub(crate) microphone: watch::Sender<Option<Outbox>>,
+    /// Of a thread that goes on.
+    pub(crate) past: Option<Past>,
 }
 
 pub(crate) struct Driver {
     id: ThreadId,
     machine: thread::Thread,
+    begins: Begins,
     size: ModelSize,
     provider: Provider,
     secrets: Arc<BTreeSet<String>>,
@@ -86,6 +90,13 @@ pub(crate) struct Driver {
     microphone: watch::Sender<Option<Outbox>>,
 }
 
+/// Whether the thread's start is news, or was told with its past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Begins {
+    New,
+    Again,
+}
+
 /// Whether outputs are carried out. While it is shut the machine goes on deciding, and what is
 /// of the conversation passes, and answers do: sound does not wait for the disk, nor do clients.
 #[derive(Debug)]
@@ -114,8 +125,17 @@ enum Job {
 
 impl Driver {
     pub(crate) fn new(setup: Setup) -> Self {
-        let Setup { services, store, thread, provider, secrets, originator, source, microphone } =
-            setup;
+        let Setup {
+            services,
+            store,
+            thread,
+            provider,
+            secrets,
+            originator,
+            source,
+            microphone,
+            past,
+        } = setup;
         let Thread { id, settings, overrides: _, commands: _, log, microphone: _ } = thread;
         let meta = Meta {
             thread: id.clone(),
@@ -127,20 +147,26 @@ impl Driver {
             model_provider: settings.model_provider.clone(),
             branch: None,
         };
-        let journal = if settings.ephemeral { Journal::off() } else { Journal::new(store, meta) };
+        let begins = if past.is_some() { Begins::Again } else { Begins::New };
+        let (history, usage, journal) = match past {
+            Some(Past { history, usage, writer }) => (history, usage, Journal::resumed(writer)),
+            None if settings.ephemeral => (Vec::new(), Usage::default(), Journal::off()),
+            None => (Vec::new(), Usage::default(), Journal::new(store, meta)),
+        };
         let size = size(&provider);
         let (to_inbox, inbox) = mpsc::channel(NEWS);
         let machine = thread::Thread::new(thread::Setup {
             thread: id.clone(),
             settings: ThreadSettings::clone(&settings),
             model: size,
-            history: Vec::new(),
-            usage: Usage::default(),
+            history,
+            usage,
             turns: [turn_id(), turn_id()],
         });
         Self {
             id,
             machine,
+            begins,
             size,
             provider,
             secrets: Arc::new(secrets),
@@ -169,7 +195,10 @@ impl Driver {
 
     /// Runs until the thread is closed and quiet.
     pub(crate) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
-        self.feed(Input::Open);
+        match self.begins {
+            Begins::New => self.feed(Input::Open),
+            Begins::Again => {}
+        }
         let mut closing: Vec<oneshot::Sender<()>> = Vec::new();
         while closing.is_empty() || self.machine.is_busy() || !self.disk.is_empty() {
             let sync_by = self.journal.sync_by();

@@ -33,6 +33,7 @@ mod handle;
 mod journal;
 mod log;
 mod realtime;
+mod resumed;
 mod surroundings;
 
 use std::collections::{BTreeSet, HashMap};
@@ -53,6 +54,7 @@ use uuid::Uuid;
 pub use crate::handle::{Refused, Thread};
 pub use crate::log::Cursor;
 pub use crate::realtime::{Addressing, LocalAddress, LocalVoiceServer, RealtimeStart};
+pub use crate::resumed::Reopened;
 
 use crate::driver::Driver;
 use crate::handle::COMMANDS;
@@ -133,6 +135,32 @@ impl Engine {
     ///
     /// Must be called on a tokio runtime.
     pub fn start_thread(&self, start: ThreadStart) -> Result<Thread, StartError> {
+        self.run_thread(ThreadId::new(Uuid::now_v7().to_string()), start, None)
+    }
+
+    /// Reads what an earlier process left of a thread, and takes its log, so that nobody else
+    /// writes to it. Blocks: it reads a file.
+    pub fn reopen(&self, id: &ThreadId) -> Result<Reopened, rollout::Error> {
+        Reopened::take(&self.store, id)
+    }
+
+    /// Goes on with a thread. Its events begin with what happened in it before.
+    ///
+    /// Must be called on a tokio runtime.
+    pub fn resume_thread(
+        &self,
+        reopened: Reopened,
+        start: ThreadStart,
+    ) -> Result<Thread, StartError> {
+        self.run_thread(reopened.session.meta.thread.clone(), start, Some(reopened))
+    }
+
+    fn run_thread(
+        &self,
+        id: ThreadId,
+        start: ThreadStart,
+        reopened: Option<Reopened>,
+    ) -> Result<Thread, StartError> {
         let ThreadStart { settings, provider, secrets, overrides, originator, source } = start;
         if !settings.cwd.is_absolute() {
             return Err(StartError::RelativeDirectory(settings.cwd));
@@ -140,7 +168,6 @@ impl Engine {
         if !settings.cwd.is_dir() {
             return Err(StartError::NoDirectory(settings.cwd));
         }
-        let id = ThreadId::new(Uuid::now_v7().to_string());
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let (microphone, heard) = watch::channel(None);
         let handle = Thread {
@@ -158,6 +185,7 @@ impl Engine {
         // Ended drivers are only kept until somebody looks.
         while threads.drivers.try_join_next().is_some() {}
         threads.handles.retain(|_, thread| !thread.commands.is_closed());
+        let past = reopened.map(|it| it.into_past(&handle.log, &handle.settings));
         let driver = Driver::new(driver::Setup {
             services: Arc::clone(&self.services),
             store: Arc::clone(&self.store),
@@ -167,6 +195,7 @@ impl Engine {
             originator,
             source,
             microphone,
+            past,
         });
         threads.drivers.spawn(driver.run(inbox));
         threads.handles.insert(id, handle.clone());

@@ -151,7 +151,7 @@ enum Progress<'a> {
     TurnStarted,
     ItemStarted(&'a ThreadItem),
     ItemCompleted(&'a ThreadItem),
-    /// Of the whole turn so far: its thread has no other.
+    /// Of the whole thread so far, as the reference counts.
     Usage(TokenBreakdown),
     Retrying(&'a str),
     /// What the turn's end will say too.

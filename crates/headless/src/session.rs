@@ -3,7 +3,7 @@
 use app_server_client::{Client, Events, ServerMessage};
 use app_server_protocol::{
     Capabilities, ClientInfo, ErrorObject, InitializeParams, SandboxModeName, ServerNotification,
-    ThreadStartParams, ThreadStartResult, code, methods,
+    ThreadResumeParams, ThreadStartParams, ThreadStartResult, code, methods,
 };
 
 use crate::exit::HeadlessError;
@@ -24,6 +24,8 @@ pub struct ThreadArgs {
     /// Keys of `config.toml`, dotted.
     pub config: serde_json::Map<String, serde_json::Value>,
     pub ephemeral: bool,
+    /// The thread that goes on, instead of a new one.
+    pub resume: Option<String>,
 }
 
 impl Server {
@@ -48,7 +50,7 @@ impl Server {
         &self,
         args: ThreadArgs,
     ) -> Result<ThreadStartResult, HeadlessError> {
-        let ThreadArgs { cwd, model, sandbox, config, ephemeral } = args;
+        let ThreadArgs { cwd, model, sandbox, config, ephemeral, resume } = args;
         let params = ThreadStartParams {
             cwd,
             model,
@@ -57,7 +59,14 @@ impl Server {
             ephemeral: Some(ephemeral),
             ..ThreadStartParams::default()
         };
-        Ok(self.client.call::<methods::ThreadStart>(&params).await?)
+        Ok(match resume {
+            None => self.client.call::<methods::ThreadStart>(&params).await?,
+            Some(thread_id) => {
+                // What was said before is the agent's; a face shows what happens now.
+                let params = ThreadResumeParams { thread_id, exclude_turns: true, start: params };
+                self.client.call::<methods::ThreadResume>(&params).await?
+            }
+        })
     }
 
     /// The next notification. What the server asks is refused: there is nobody to ask.

@@ -272,3 +272,47 @@ fn what_is_configured_is_told_without_secrets() {
     assert_eq!(models["data"][0]["isDefault"], true);
     assert_eq!(client.call("skills/list", json!({}))["data"], json!([]));
 }
+
+/// The first client's process ends; the next one goes on with what it said.
+#[test]
+fn a_client_resumes_what_another_began() {
+    let lab = Lab::new();
+    let model = ModelScript::start([ModelReply::message("Milk."), ModelReply::message("Soy.")]);
+    lab.provider(&model.base_url());
+    let ask = |client: &mut Client, thread: &str, words: &str| {
+        let input = json!([{ "type": "text", "text": words }]);
+        client.call("turn/start", json!({ "threadId": thread, "input": input }));
+        client.until("turn/completed");
+    };
+    let mut first = Client::start(&lab);
+    let started = first.call("thread/start", json!({ "cwd": lab.repo() }));
+    let thread = started["thread"]["id"].as_str().unwrap().to_owned();
+    first.until("thread/started");
+    ask(&mut first, &thread, "what is there?");
+    let rejoined = first.call("thread/resume", json!({ "threadId": thread }));
+    assert_eq!(rejoined["thread"]["turns"].as_array().unwrap().len(), 1, "{rejoined}");
+
+    let mut second = Client::start(&lab);
+    second.send(&json!({ "id": 1, "method": "thread/resume", "params": { "threadId": thread } }));
+    let refused = second.next();
+    assert!(refused["error"]["message"].as_str().unwrap().contains("in use"), "{refused}");
+    drop(first.stdin.take());
+    first.child.wait().unwrap();
+    // An edit since then does not change the model of what goes on.
+    let config = lab.home().join("config.toml");
+    let edited = std::fs::read_to_string(&config).unwrap().replace("mock-model", "newer-model");
+    std::fs::write(&config, edited).unwrap();
+    let resumed = second.call("thread/resume", json!({ "threadId": thread }));
+    assert_eq!(resumed["model"], "mock-model");
+    assert_eq!(resumed["cwd"], lab.repo().to_str().unwrap());
+    assert_eq!(resumed["thread"]["preview"], "what is there?");
+    assert_eq!(resumed["thread"]["turns"][0]["status"], "completed");
+    assert_eq!(resumed["thread"]["turns"][0]["items"].as_array().unwrap().len(), 2);
+    assert_eq!(resumed["thread"]["createdAt"], started["thread"]["createdAt"]);
+    ask(&mut second, &thread, "which one?");
+    let brief = json!({ "threadId": thread, "excludeTurns": true });
+    assert_eq!(second.call("thread/resume", brief)["thread"]["turns"], json!([]));
+    second.send(&json!({ "id": 1, "method": "thread/resume", "params": { "threadId": "none" } }));
+    assert!(second.next()["error"]["message"].as_str().unwrap().contains("none"));
+    model.finish();
+}
