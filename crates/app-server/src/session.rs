@@ -154,6 +154,7 @@ impl<'a> Session<'a> {
             settings,
             provider: config.agent.provider.clone(),
             secrets: config.secret_variables(),
+            test_time: config.agent.test_time,
             overrides,
             originator: self.originator.clone(),
             source: self.source.to_owned(),

@@ -48,6 +48,7 @@ pub(crate) struct Setup {
     pub(crate) thread: Thread,
     pub(crate) provider: Provider,
     pub(crate) secrets: BTreeSet<String>,
+    pub(crate) test_time: Duration,
     pub(crate) originator: String,
     pub(crate) source: String,
     pub(crate) microphone: watch::Sender<Option<Outbox>>,
@@ -59,6 +60,7 @@ pub(crate) struct Driver {
     size: ModelSize,
     provider: Provider,
     secrets: Arc<BTreeSet<String>>,
+    test_time: Duration,
     settings: Arc<ThreadSettings>,
     services: Arc<Services>,
     clock: Clock,
@@ -114,8 +116,17 @@ enum Job {
 
 impl Driver {
     pub(crate) fn new(setup: Setup) -> Self {
-        let Setup { services, store, thread, provider, secrets, originator, source, microphone } =
-            setup;
+        let Setup {
+            services,
+            store,
+            thread,
+            provider,
+            secrets,
+            test_time,
+            originator,
+            source,
+            microphone,
+        } = setup;
         let Thread { id, settings, overrides: _, commands: _, log, microphone: _ } = thread;
         let meta = Meta {
             thread: id.clone(),
@@ -144,6 +155,7 @@ impl Driver {
             size,
             provider,
             secrets: Arc::new(secrets),
+            test_time,
             settings,
             services,
             clock: Clock::start(),
@@ -510,6 +522,7 @@ impl Driver {
             sandbox: self.settings.sandbox.clone(),
             style: style(self.size),
             secrets: Arc::clone(&self.secrets),
+            test_time: self.test_time,
         };
         let tool = self.services.toolbox.start(&call, &context);
         let reporter = self.reporter(turn.clone());

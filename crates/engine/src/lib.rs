@@ -87,6 +87,8 @@ pub struct ThreadStart {
     pub provider: Provider,
     /// Variables that hold keys, of any provider: the thread's commands do not get them.
     pub secrets: BTreeSet<String>,
+    /// How long the project's tests may take.
+    pub test_time: Duration,
     /// What the client wants otherwise than the file, for what is read later: how its
     /// conversations are held.
     pub overrides: Vec<Override>,
@@ -132,7 +134,8 @@ impl Engine {
     ///
     /// Must be called on a tokio runtime.
     pub fn start_thread(&self, start: ThreadStart) -> Result<Thread, StartError> {
-        let ThreadStart { settings, provider, secrets, overrides, originator, source } = start;
+        let ThreadStart { settings, provider, secrets, test_time, overrides, originator, source } =
+            start;
         if !settings.cwd.is_absolute() {
             return Err(StartError::RelativeDirectory(settings.cwd));
         }
@@ -163,6 +166,7 @@ impl Engine {
             thread: handle.clone(),
             provider,
             secrets,
+            test_time,
             originator,
             source,
             microphone,

@@ -121,7 +121,11 @@ async fn run_turn(
         if ended.turn.id != turn_id {
             continue;
         }
-        view.ended(&ended.turn)?;
+        let unfinished = match ended.turn.status {
+            TurnState::Completed => deeds.unfinished(),
+            TurnState::Failed | TurnState::Interrupted | TurnState::InProgress => None,
+        };
+        view.ended(&ended.turn, unfinished.as_deref())?;
         if let Some(path) = answer_file {
             fs::write(&path, answer.unwrap_or_default())
                 .map_err(|source| HeadlessError::AnswerFile { path, source })?;
@@ -131,8 +135,7 @@ async fn run_turn(
             (None, TurnState::Failed | TurnState::Interrupted | TurnState::InProgress) => {
                 Exit::Failed
             }
-            (None, TurnState::Completed) if deeds.all_refused() => Exit::NothingDone,
-            (None, TurnState::Completed) => Exit::Done,
+            (None, TurnState::Completed) => deeds.exit(),
         });
     }
 }
@@ -141,7 +144,8 @@ async fn run_turn(
 trait View: Send {
     fn started(&mut self, thread: &ThreadStartResult, prompt: &str) -> io::Result<()>;
     fn progress(&mut self, progress: &Progress<'_>) -> io::Result<()>;
-    fn ended(&mut self, turn: &Turn) -> io::Result<()>;
+    /// `unfinished` is why the work of a completed turn is not done.
+    fn ended(&mut self, turn: &Turn, unfinished: Option<&str>) -> io::Result<()>;
     /// It could not be brought to an end. The caller says so to the person.
     fn failed(&mut self, error: &HeadlessError) -> io::Result<()>;
 }

@@ -89,6 +89,8 @@ pub struct TalkReport {
     pub thread: ThreadStartResult,
     /// The agent's last message, whole; else the last words that were spoken.
     pub answer: Option<String>,
+    /// Why the work is not done although there is an answer.
+    pub unfinished: Option<String>,
     pub latency: Latency,
     /// The thread's log.
     pub rollout: Option<String>,
@@ -206,11 +208,14 @@ async fn converse(
     let exit = match signal {
         Some(signal) => signal.into(),
         None if turn_failed => Exit::Failed,
-        None if deeds.all_refused() => Exit::NothingDone,
-        None => Exit::Done,
+        None => deeds.exit(),
+    };
+    let unfinished = match exit {
+        Exit::Failed if !turn_failed => deeds.unfinished(),
+        _other => None,
     };
     let latency = Latency::of(&stages, clock.unix_ms(question_end));
-    Ok(TalkReport { exit, thread, answer: message.or(spoken), latency, rollout })
+    Ok(TalkReport { exit, thread, answer: message.or(spoken), unfinished, latency, rollout })
 }
 
 /// How a conversation is shown.

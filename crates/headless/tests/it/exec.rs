@@ -182,6 +182,38 @@ async fn a_turn_whose_every_act_was_refused_has_done_nothing() {
     assert!(ran.progress.contains(" refused:\nno sandbox here\n"), "{}", ran.progress);
 }
 
+/// A command without an exit code came to no end of its own.
+#[tokio::test]
+async fn an_answer_after_a_command_that_was_cut_short_is_a_failure() {
+    let why = "the last command of the agent came to no end of its own: it took too long";
+    for (format, out, progress) in [
+        (Format::People, "It hangs.\n".to_owned(), format!("error: {why}\n")),
+        (
+            Format::Json,
+            format!(
+                "{{\"type\":\"error\",\"message\":\"{why}\"}}\n{{\"type\":\"turn.completed\",\
+                 \"usage\":{{\"input_tokens\":0,\"cached_input_tokens\":0,\"output_tokens\":0,\
+                 \"reasoning_output_tokens\":0}}}}\n"
+            ),
+            String::new(),
+        ),
+    ] {
+        let ran = run(format, |mut peer, _signals| async move {
+            peer.start_thread().await;
+            peer.start_turn().await;
+            let output = json!("begun\nit took too long");
+            peer.item_completed(command("failed", output, Value::Null)).await;
+            peer.item_completed(message("m", "It hangs.")).await;
+            peer.turn_completed("completed", Value::Null).await;
+            peer
+        })
+        .await;
+        assert_eq!(ran.exit.unwrap(), Exit::Failed);
+        assert!(ran.out.ends_with(&out), "{}", ran.out);
+        assert!(ran.progress.ends_with(&progress), "{}", ran.progress);
+    }
+}
+
 #[tokio::test]
 async fn a_signal_interrupts_the_turn_and_ends_cleanly() {
     for (signal, exit) in

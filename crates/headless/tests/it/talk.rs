@@ -195,6 +195,42 @@ duet: a b fails.
     assert_eq!(pcm.last(), Some(&2000));
 }
 
+/// As for `exec`: the answer is spoken and kept, and the work is not done.
+#[tokio::test(start_paused = true)]
+async fn an_answer_after_a_command_that_was_cut_short_is_a_failure() {
+    let ran = run(TalkFormat::Json, |mut peer, _signals| async move {
+        start(&mut peer).await;
+        peer.hear(QUESTION_FRAMES).await;
+        stage(&mut peer, "speechStarted").await;
+        stage(&mut peer, "speechStopped").await;
+        stage(&mut peer, "handedOff").await;
+        let turn = json!({ "id": "u", "items": [], "status": "inProgress" });
+        peer.tell("turn/started", json!({ "turn": turn })).await;
+        let command = json!({
+            "type": "commandExecution", "id": "c", "command": "cargo test", "cwd": "/w",
+            "status": "failed", "commandActions": [], "exitCode": null, "durationMs": 900,
+            "aggregatedOutput": "begun\nit took too long",
+        });
+        peer.item_completed(command).await;
+        peer.turn_completed("completed", Value::Null).await;
+        sounds(&mut peer, &[1000; 2400]).await;
+        stage(&mut peer, "replyDone").await;
+        goodbye(&mut peer).await;
+        peer
+    })
+    .await;
+    assert_eq!(ran.report.as_ref().unwrap().exit, Exit::Failed);
+    assert!(ran.answer().contains(&1000));
+    let error = json!({
+        "type": "error",
+        "message": "the last command of the agent came to no end of its own: it took too long",
+    });
+    let events: Vec<Value> =
+        ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(events.contains(&error), "{}", ran.out);
+    assert_eq!(events.last().unwrap()["status"], "failed");
+}
+
 /// A voice that counts samples gets a recording as fast as it takes it; one that is made for
 /// live sound hears it as it was spoken. Silence is never faster than it lasts.
 #[tokio::test(start_paused = true)]
