@@ -58,10 +58,21 @@ impl Timeline {
     /// Replaces what is at `path`. The time of everything that follows counts from the start
     /// of this file.
     pub fn create(path: &Path) -> Result<Self, TimelineError> {
-        let file = WavWriter::create(path, SPEC)
-            .map_err(|source| TimelineError { path: path.to_owned(), source })?;
+        match File::create(path) {
+            Ok(file) => Self::in_file(file, path),
+            Err(error) => Err(TimelineError { path: path.to_owned(), source: error.into() }),
+        }
+    }
+
+    /// As [`Timeline::create`], in a file that is open and empty, and that errors call `path`.
+    pub fn in_file(file: File, path: &Path) -> Result<Self, TimelineError> {
+        let path = path.to_owned();
+        let file = match WavWriter::new(BufWriter::new(file), SPEC) {
+            Ok(file) => file,
+            Err(source) => return Err(TimelineError { path, source }),
+        };
         Ok(Self {
-            path: path.to_owned(),
+            path,
             file: Some(file),
             written: 0,
             queue: VecDeque::new(),

@@ -32,7 +32,7 @@ use crate::session::{Server, ThreadArgs};
 
 use self::exchange::{Exchange, Outcome, Sign};
 pub use self::latency::Latency;
-use self::recording::{Recording, would_destroy};
+use self::recording::{Recording, is_same_file};
 
 /// What a microphone delivers at a time.
 const FRAME: Duration = Duration::from_millis(20);
@@ -159,7 +159,7 @@ async fn converse(
 ) -> Result<TalkReport, HeadlessError> {
     // Before anything is started: these are the mistakes that people make.
     let question = WavReader::open(&input)?;
-    if would_destroy(&input, output) {
+    if is_same_file(&input, output) {
         return Err(HeadlessError::SameFile { path: output.to_owned() });
     }
     let recording = Recording::create(output)?;

@@ -1,21 +1,25 @@
 //! What a speaker would have played from the end of the question on.
 
-use std::ffi::OsString;
-use std::fs::{self, OpenOptions};
-use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt as _;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use audio_dsp::DUET_HZ;
 use audio_io::{Timeline, TimelineError};
 use stdx::Time;
+use tempfile::TempPath;
 
 use crate::exit::HeadlessError;
 
-/// Written beside its place, as `answer.wav.part`, which is there from the start: a place that
-/// cannot be written to is known before any work is done, and an older answer is not lost to
-/// a run that comes to nothing. Its time begins with [`Recording::begin`].
+/// Written beside its place, in a file that is there from the start: a place that cannot be
+/// written to is known before any work is done, and an older answer is not lost to a run that
+/// comes to nothing. Its time begins with [`Recording::begin`].
+///
+/// The directory may hold what a stranger put there (a cloned repository), so the file is new,
+/// under a name that nobody can foresee, and a link at its place is replaced: through it the
+/// answer would overwrite the file that it names, wherever that is.
 pub(crate) struct Recording {
     timeline: Timeline,
     began: Began,
@@ -26,7 +30,7 @@ pub(crate) struct Recording {
 
 /// A file that is not in its place yet. Dropped before it is, it is taken away.
 struct Unfinished {
-    part: PathBuf,
+    part: TempPath,
     place: PathBuf,
 }
 
@@ -41,15 +45,11 @@ enum Began {
 }
 
 impl Recording {
-    pub(crate) fn create(path: &Path) -> Result<Self, TimelineError> {
+    pub(crate) fn create(place: &Path) -> Result<Self, HeadlessError> {
         let began = Began::NotYet { pcm: Vec::new(), until: Time::ZERO };
-        let beside = Unfinished::beside(path)
-            .and_then(|unfinished| Some((Timeline::create(&unfinished.part).ok()?, unfinished)));
-        Ok(match beside {
-            Some((timeline, unfinished)) => Self { timeline, began, unfinished: Some(unfinished) },
-            // Also says why, with the name that the user knows.
-            None => Self { timeline: Timeline::create(path)?, began, unfinished: None },
-        })
+        let (file, unfinished) = open(place)
+            .map_err(|source| HeadlessError::AnswerFile { path: place.to_owned(), source })?;
+        Ok(Self { timeline: Timeline::in_file(file, place)?, began, unfinished })
     }
 
     /// Whether there is anything to hear.
@@ -106,53 +106,58 @@ impl Recording {
 }
 
 impl Unfinished {
-    /// `None` where nothing can be put in the place of what is there.
-    fn beside(path: &Path) -> Option<Self> {
-        let place = match fs::metadata(path) {
-            // Through links, which stay; and only where the file itself may be written.
-            Ok(there) if there.is_file() => {
-                OpenOptions::new().write(true).open(path).ok()?;
-                fs::canonicalize(path).ok()?
-            }
-            Ok(_) => return None,
-            Err(error) if error.kind() == ErrorKind::NotFound => path.to_owned(),
-            Err(_) => return None,
-        };
-        // A link to nothing: what it points to is made by writing through it.
-        if fs::symlink_metadata(&place).is_ok_and(|it| it.is_symlink()) {
-            return None;
-        }
-        Some(Self { part: part_of(&place)?, place })
+    fn beside(place: &Path) -> io::Result<(File, Self)> {
+        let directory = place.parent().unwrap_or(Path::new(""));
+        let (file, part) = tempfile::Builder::new()
+            .prefix(".duet-")
+            .suffix(".wav.part")
+            // As any file that somebody makes; less by the umask.
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(directory)?
+            .into_parts();
+        Ok((file, Self { part, place: place.to_owned() }))
     }
 
     fn put(self) -> Result<(), HeadlessError> {
-        fs::rename(&self.part, &self.place)
-            .map_err(|source| HeadlessError::AnswerFile { path: self.place.clone(), source })
+        let Self { part, place } = self;
+        part.persist(&place)
+            .map_err(|failed| HeadlessError::AnswerFile { path: place, source: failed.error })
     }
 }
 
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        // In its place already, usually.
-        fs::remove_file(&self.part).ok();
+/// The empty file to write to, and where it goes.
+fn open(place: &Path) -> io::Result<(File, Option<Unfinished>)> {
+    let beside = || Unfinished::beside(place).map(|(file, it)| (file, Some(it)));
+    let there = match fs::symlink_metadata(place) {
+        Ok(there) => there.file_type(),
+        Err(error) if error.kind() == ErrorKind::NotFound => return beside(),
+        Err(error) => return Err(error),
+    };
+    if is_of_the_kernel(place) {
+        return Ok((File::create(place)?, None));
     }
+    if there.is_symlink() {
+        return beside();
+    }
+    // Also asks whether a file that will be replaced may be written.
+    let itself = OpenOptions::new().write(true).open(place)?;
+    if !there.is_file() {
+        return Ok((itself, None));
+    }
+    beside().or_else(|_| itself.set_len(0).map(|()| (itself, None)))
 }
 
-/// Where `path` is written until it is complete.
-fn part_of(path: &Path) -> Option<PathBuf> {
-    let mut name = OsString::from(path.file_name()?);
-    name.push(".part");
-    Some(path.with_file_name(name))
+/// Whether it is a name for something else, as `/dev/stdout` is, in a directory that no
+/// repository writes.
+fn is_of_the_kernel(place: &Path) -> bool {
+    let directory = place.parent().and_then(|it| fs::canonicalize(it).ok());
+    directory.is_some_and(|it| it == Path::new("/dev") || it.starts_with("/proc"))
 }
 
-/// Whether writing `output` would destroy `input`: the same file, by whatever name.
-pub(crate) fn would_destroy(input: &Path, output: &Path) -> bool {
-    is_same_file(input, output) || part_of(output).is_some_and(|part| is_same_file(input, &part))
-}
-
-fn is_same_file(a: &Path, b: &Path) -> bool {
+/// Whether `output` is `input`: the same file, by whatever name.
+pub(crate) fn is_same_file(input: &Path, output: &Path) -> bool {
     let id = |path: &Path| fs::metadata(path).ok().map(|it| (it.dev(), it.ino()));
-    id(a).is_some_and(|a| Some(a) == id(b))
+    id(input).is_some_and(|input| Some(input) == id(output))
 }
 
 fn length(samples: usize) -> Duration {
@@ -161,4 +166,25 @@ fn length(samples: usize) -> Duration {
 
 fn samples(length: Duration) -> usize {
     (length.as_secs_f64() * f64::from(DUET_HZ)).round() as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd as _;
+
+    use super::*;
+
+    /// `/dev/stdout` is such a name: of a file that is open, which nothing can replace.
+    #[test]
+    fn a_name_of_the_kernel_is_written_through() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        io::Write::write_all(&mut file, b"an old answer").unwrap();
+        let place = PathBuf::from(format!("/proc/self/fd/{}", file.as_file().as_raw_fd()));
+        let mut recording = Recording::create(&place).unwrap();
+        recording.begin(Time::ZERO).unwrap();
+        recording.play(&[7; 480], Time::ZERO).unwrap();
+        recording.finish().unwrap();
+        let heard = audio_io::WavReader::open(file.path()).unwrap().read_to_end().unwrap();
+        assert_eq!(heard, [7; 480]);
+    }
 }

@@ -1,6 +1,7 @@
 //! Time stands still unless everybody waits, so a minute of conversation takes no time.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -385,12 +386,12 @@ async fn no_answer_is_named_with_its_cause() {
 #[tokio::test(start_paused = true)]
 async fn a_run_that_comes_to_nothing_leaves_the_old_answer() {
     let dir = tempfile::tempdir().unwrap();
-    let (old, part) = (dir.path().join("answer.wav"), dir.path().join("answer.wav.part"));
+    let old = dir.path().join("answer.wav");
     fs::write(&old, "an old answer").unwrap();
-    let begun = part.clone();
+    let begun = dir.path().to_owned();
     let ran = run_in(dir, TalkFormat::Json, Pace::AsTaken, |mut peer, _signals| async move {
         start(&mut peer).await;
-        assert!(begun.is_file());
+        assert_eq!(unfinished(&begun), 1);
         peer.hear(QUESTION_FRAMES).await;
         peer.tell("thread/realtime/closed", json!({ "reason": "transport_closed" })).await;
         peer
@@ -398,7 +399,36 @@ async fn a_run_that_comes_to_nothing_leaves_the_old_answer() {
     .await;
     assert!(ran.report.is_err());
     assert_eq!(fs::read_to_string(&old).unwrap(), "an old answer");
-    assert!(!part.exists());
+    assert_eq!(unfinished(ran.dir.path()), 0);
+}
+
+/// Answers in `dir` that are still being written.
+fn unfinished(dir: &Path) -> usize {
+    let names = fs::read_dir(dir).unwrap().map(|it| it.unwrap().file_name());
+    names.filter(|name| name.to_str().unwrap().ends_with(".part")).count()
+}
+
+/// A cloned repository may contain links with any name. None of them is written through, and
+/// what they name is as it was, also where nothing is.
+#[tokio::test(start_paused = true)]
+async fn links_that_a_stranger_planted_lead_nowhere() {
+    let precious = tempfile::tempdir().unwrap();
+    let (keys, none) = (precious.path().join("authorized_keys"), precious.path().join("autostart"));
+    for planted in [&keys, &none] {
+        fs::write(&keys, "ours").unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["answer.wav", "answer.wav.part"] {
+            symlink(planted, dir.path().join(name)).unwrap();
+        }
+        let ran = run_in(dir, TalkFormat::Json, Pace::AsTaken, |peer, _| a_usual_talk(peer)).await;
+        ran.report.as_ref().unwrap();
+        assert!(!ran.answer().is_empty());
+        assert_eq!(fs::read_to_string(&keys).unwrap(), "ours");
+        assert!(!none.exists());
+        let place = ran.dir.path().join("answer.wav");
+        assert!(fs::symlink_metadata(place).unwrap().is_file());
+        assert_eq!(fs::read_link(ran.dir.path().join("answer.wav.part")).unwrap(), *planted);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -476,7 +506,7 @@ async fn mistakes_are_found_before_anything_is_started() {
     let good = question(dir.path());
     let sound = fs::read(&good).unwrap();
     let (link, twin) = (dir.path().join("link.wav"), dir.path().join("twin.wav"));
-    std::os::unix::fs::symlink(&good, &link).unwrap();
+    symlink(&good, &link).unwrap();
     fs::hard_link(&good, &twin).unwrap();
     let over = "the answer would be written over the question";
     for (input, output, why) in [
