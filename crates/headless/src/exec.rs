@@ -6,7 +6,6 @@ mod people;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use app_server_protocol::{
     ServerNotification, ThreadItem, ThreadStartResult, TokenBreakdown, Turn, TurnInterruptParams,
@@ -18,11 +17,8 @@ use tokio::time::sleep;
 
 use crate::console::Console;
 use crate::deeds::Deeds;
-use crate::exit::{Exit, HeadlessError, Signal};
+use crate::exit::{Exit, HeadlessError, INTERRUPT_PATIENCE, Signal};
 use crate::session::{Server, ThreadArgs};
-
-/// How long an interrupted turn may take to end before we leave anyway.
-const INTERRUPT_PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub struct ExecArgs {

@@ -27,7 +27,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::console::Console;
 use crate::deeds::Deeds;
-use crate::exit::{Cause, Exit, HeadlessError, Signal};
+use crate::exit::{Cause, Exit, HeadlessError, INTERRUPT_PATIENCE, Signal};
 use crate::session::{Server, ThreadArgs};
 
 use self::exchange::{Exchange, Outcome, Sign};
@@ -248,6 +248,14 @@ struct Talk {
     warning: Option<String>,
 }
 
+/// Somebody wants it to stop.
+#[derive(Debug, Clone, Copy)]
+struct Stopped {
+    signal: Signal,
+    /// The turn has until then to end.
+    by: Time,
+}
+
 struct End {
     question_end: Time,
     signal: Option<Signal>,
@@ -294,14 +302,16 @@ impl Talk {
         };
         tasks.spawn(feeder.feed(question, fed));
         let mut question_end = None;
-        let mut stopped: Option<Signal> = None;
+        let mut stopped: Option<Stopped> = None;
         loop {
             let now = self.clock.now();
-            let outcome = match stopped {
+            let (outcome, deadline) = match stopped {
                 // The work was told to stop; what it still says does not matter.
-                Some(_) if self.turn.is_none() => Some(Outcome::Answered),
-                Some(_) => None,
-                None => self.exchange.outcome(now),
+                Some(stopped) if self.turn.is_none() || stopped.by <= now => {
+                    (Some(Outcome::Answered), None)
+                }
+                Some(stopped) => (None, Some(stopped.by)),
+                None => (self.exchange.outcome(now), self.exchange.deadline()),
             };
             match outcome {
                 Some(Outcome::Answered) => {
@@ -312,7 +322,8 @@ impl Talk {
                         rollout = self.say_goodbye() => rollout,
                     };
                     let question_end = question_end.unwrap_or(now);
-                    return Ok(End { question_end, signal: stopped, rollout });
+                    let signal = stopped.map(|it| it.signal);
+                    return Ok(End { question_end, signal, rollout });
                 }
                 Some(Outcome::NothingHeard) => {
                     return Err(HeadlessError::NothingHeard { path: self.input.clone() });
@@ -330,8 +341,9 @@ impl Talk {
             tokio::select! {
                 biased;
                 Some(signal) = signals.recv() => {
-                    if let Some(first) = stopped.replace(signal) {
-                        return Err(HeadlessError::Stopped(first));
+                    let by = now + INTERRUPT_PATIENCE;
+                    if let Some(first) = stopped.replace(Stopped { signal, by }) {
+                        return Err(HeadlessError::Stopped(first.signal));
                     }
                     self.interrupt(&mut tasks);
                 }
@@ -351,7 +363,7 @@ impl Talk {
                     view.news(&news)?;
                     self.note(&news)?;
                 }
-                () = self.clock.until(self.exchange.deadline()) => {}
+                () = self.clock.until(deadline) => {}
             }
         }
     }

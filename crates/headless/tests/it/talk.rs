@@ -498,6 +498,31 @@ async fn a_second_signal_does_not_wait() {
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
 }
 
+/// A turn that does not end, whoever is to blame, keeps nobody.
+#[tokio::test(start_paused = true)]
+async fn an_interrupted_turn_is_not_waited_for_without_end() {
+    let started = Instant::now();
+    let ran = run(TalkFormat::Json, |mut peer, signals| async move {
+        start(&mut peer).await;
+        peer.hear(QUESTION_FRAMES).await;
+        stage(&mut peer, "speechStarted").await;
+        stage(&mut peer, "speechStopped").await;
+        stage(&mut peer, "handedOff").await;
+        let turn = json!({ "id": "u", "items": [], "status": "inProgress" });
+        peer.tell("turn/started", json!({ "turn": turn })).await;
+        // Heard, so the turn is known.
+        peer.hear(10).await;
+        signals.send(Signal::Terminate).await.unwrap();
+        peer.expect("turn/interrupt", json!({})).await;
+        goodbye(&mut peer).await;
+        peer
+    })
+    .await;
+    assert_eq!(ran.report.unwrap().exit, Exit::Terminated);
+    let took = started.elapsed();
+    assert!((5..7).contains(&took.as_secs()), "{took:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn mistakes_are_found_before_anything_is_started() {
     let dir = tempfile::tempdir().unwrap();
