@@ -161,17 +161,43 @@ async fn a_failed_turn_says_why() {
     }
 }
 
+/// A typed tool that failed, or was refused: then it has no `success`.
+fn tool_failed(success: Value) -> Value {
+    json!({
+        "type": "dynamicToolCall", "id": "c", "namespace": null, "tool": "shell",
+        "arguments": {}, "status": "failed", "success": success, "durationMs": null,
+        "contentItems": [{ "type": "inputText", "text": "no sandbox here" }],
+    })
+}
+
+#[tokio::test]
+async fn programs_can_tell_a_refusal_from_a_failure() {
+    for (success, status) in [(Value::Null, "declined"), (json!(false), "failed")] {
+        let ran = run(Format::Json, |mut peer, _signals| async move {
+            peer.start_thread().await;
+            peer.start_turn().await;
+            peer.item_completed(tool_failed(success)).await;
+            peer.turn_completed("completed", Value::Null).await;
+            peer
+        })
+        .await;
+        let lines: Vec<Value> =
+            ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let item = json!({
+            "id": "item_0", "type": "mcp_tool_call", "server": "duet", "tool": "shell",
+            "arguments": {}, "result": null, "error": { "message": "no sandbox here" },
+            "status": status,
+        });
+        assert!(lines.contains(&json!({ "type": "item.completed", "item": item })), "{}", ran.out);
+    }
+}
+
 #[tokio::test]
 async fn a_turn_whose_every_act_was_refused_has_done_nothing() {
     let ran = run(Format::People, |mut peer, _signals| async move {
         peer.start_thread().await;
         peer.start_turn().await;
-        let refused = json!({
-            "type": "dynamicToolCall", "id": "c", "namespace": null, "tool": "shell",
-            "arguments": {}, "status": "failed", "success": null, "durationMs": null,
-            "contentItems": [{ "type": "inputText", "text": "no sandbox here" }],
-        });
-        peer.item_completed(refused).await;
+        peer.item_completed(tool_failed(Value::Null)).await;
         peer.item_completed(message("m", "I could not run anything.")).await;
         peer.turn_completed("completed", Value::Null).await;
         peer
