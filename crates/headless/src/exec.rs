@@ -3,8 +3,8 @@
 mod jsonl;
 mod people;
 
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use app_server_protocol::{
@@ -18,6 +18,7 @@ use tokio::time::sleep;
 use crate::console::Console;
 use crate::deeds::Deeds;
 use crate::exit::{Exit, HeadlessError, INTERRUPT_PATIENCE, Signal};
+use crate::place::Unfinished;
 use crate::session::{Server, ThreadArgs};
 
 #[derive(Debug)]
@@ -64,6 +65,8 @@ async fn run_turn(
     signals: &mut mpsc::Receiver<Signal>,
 ) -> Result<Exit, HeadlessError> {
     let ExecArgs { thread, prompt, format: _, answer_file, version: _ } = args;
+    // Before anything is started: a place that cannot be written to is a mistake that people make.
+    let answer_file = answer_file.map(AnswerFile::open).transpose()?;
     let started = server.start_thread(thread).await?;
     let thread_id = started.thread.id.clone();
     view.started(&started, &prompt)?;
@@ -122,9 +125,8 @@ async fn run_turn(
             TurnState::Failed | TurnState::Interrupted | TurnState::InProgress => None,
         };
         view.ended(&ended.turn, unfinished.as_deref())?;
-        if let Some(path) = answer_file {
-            fs::write(&path, answer.unwrap_or_default())
-                .map_err(|source| HeadlessError::AnswerFile { path, source })?;
+        if let (TurnState::Completed, Some(file)) = (ended.turn.status, answer_file) {
+            file.keep(&answer.unwrap_or_default())?;
         }
         return Ok(match (stopping, ended.turn.status) {
             (Some(signal), _) => signal.into(),
@@ -133,6 +135,27 @@ async fn run_turn(
             }
             (None, TurnState::Completed) => deeds.exit(),
         });
+    }
+}
+
+/// Where the last message goes too. What is there stays, unless a turn comes to its end.
+struct AnswerFile {
+    path: PathBuf,
+    file: File,
+    unfinished: Unfinished,
+}
+
+impl AnswerFile {
+    fn open(path: PathBuf) -> Result<Self, HeadlessError> {
+        let (file, unfinished) = Unfinished::open(&path, ".part")?;
+        Ok(Self { path, file, unfinished })
+    }
+
+    fn keep(self, answer: &str) -> Result<(), HeadlessError> {
+        let Self { path, mut file, unfinished } = self;
+        file.write_all(answer.as_bytes())
+            .map_err(|source| HeadlessError::AnswerFile { path, source })?;
+        unfinished.put()
     }
 }
 

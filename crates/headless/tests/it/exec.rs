@@ -1,4 +1,5 @@
 use std::fs;
+use std::path::Path;
 
 use headless::{
     ExecArgs, Exit, Format, HeadlessError, Server, Signal, ThreadArgs, exec as run_exec,
@@ -287,18 +288,19 @@ async fn an_engine_that_dies_is_an_error() {
     assert!(matches!(ran.exit, Err(HeadlessError::ServerGone)));
 }
 
-#[tokio::test]
-async fn the_answer_goes_to_a_file_too() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("answer.txt");
+/// Runs `exec` with `path` as the answer's file.
+async fn run_into<F>(path: &Path, play: impl FnOnce(Peer) -> F) -> Result<Exit, HeadlessError>
+where
+    F: Future<Output = Peer>,
+{
     let (mut peer, connection) = Peer::start();
-    let (console, out, _) = console();
+    let (console, _, _) = console();
     let (_signals, mut received) = mpsc::channel(1);
     let args = ExecArgs {
         thread: ThreadArgs::default(),
         prompt: "hi".into(),
         format: Format::People,
-        answer_file: Some(path.clone()),
+        answer_file: Some(path.to_owned()),
         version: "0.0.0".into(),
     };
     let client = async {
@@ -308,10 +310,51 @@ async fn the_answer_goes_to_a_file_too() {
     };
     let server = async {
         peer.initialize().await;
-        a_usual_turn(peer).await
+        play(peer).await
     };
     let (exit, _peer) = tokio::join!(client, server);
+    exit
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let names = fs::read_dir(dir).unwrap().map(|it| it.unwrap().file_name());
+    names.map(|name| name.into_string().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn the_answer_goes_to_a_file_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("answer.txt");
+    fs::write(&path, "an old answer, and longer").unwrap();
+    let exit = run_into(&path, a_usual_turn).await;
     assert_eq!(exit.unwrap(), Exit::Done);
-    assert_eq!(out.text(), "One test fails.\n");
     assert_eq!(fs::read_to_string(path).unwrap(), "One test fails.\n");
+    assert_eq!(names(dir.path()), ["answer.txt"]);
+}
+
+#[tokio::test]
+async fn a_turn_that_fails_leaves_the_old_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("answer.txt");
+    fs::write(&path, "an old answer").unwrap();
+    let exit = run_into(&path, |mut peer| async move {
+        peer.start_thread().await;
+        peer.start_turn().await;
+        peer.item_completed(message("m", "I will run them.")).await;
+        peer.turn_completed("failed", json!({ "message": "the network is down" })).await;
+        peer
+    });
+    assert_eq!(exit.await.unwrap(), Exit::Failed);
+    assert_eq!(fs::read_to_string(path).unwrap(), "an old answer");
+    assert_eq!(names(dir.path()), ["answer.txt"]);
+}
+
+/// Not after all the work.
+#[tokio::test]
+async fn a_place_that_cannot_be_written_is_named_before_anything_is_started() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("none/answer.txt");
+    let error = run_into(&path, |peer| async { peer }).await.unwrap_err();
+    let said = format!("cannot write the answer to {}: ", path.display());
+    assert!(error.to_string().starts_with(&said), "{error}");
 }
