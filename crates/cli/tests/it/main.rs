@@ -8,3 +8,4 @@ mod lab;
 mod models;
 mod realtime_server;
 mod talk;
+mod with_models;
