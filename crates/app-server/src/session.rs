@@ -229,6 +229,7 @@ impl<'a> Session<'a> {
             settings: config.thread_settings(cwd),
             provider: config.agent.provider.clone(),
             secrets: config.secret_variables(),
+            test_time: config.agent.test_time,
             overrides,
             originator: self.originator.clone(),
             source: self.source.to_owned(),

@@ -17,7 +17,8 @@ use crate::overrides::{Override, merge};
 use crate::provider::has_openai_key;
 use crate::provider::{Endpoint, IDLE, KeySource, LOCAL, OPENAI, Provider, ProviderKind};
 use crate::raw::{
-    NOT_YET, PROVIDER_NOT_YET, RawConfig, RawProvider, RawRealtime, RawWorkspaceWrite, WireApi,
+    NOT_YET, PROVIDER_NOT_YET, RawConfig, RawProvider, RawRealtime, RawTools, RawWorkspaceWrite,
+    WireApi,
 };
 use crate::{Environment, Home};
 
@@ -31,6 +32,12 @@ const REALTIME_MODEL: &str = "gpt-realtime-1.5";
 
 /// What the synthesiser does well.
 const SPEEDS: std::ops::RangeInclusive<f32> = 0.5..=2.0;
+
+/// A first build is part of it.
+const TEST_SECONDS: u64 = 600;
+
+/// Longer than a day is a mistake.
+const TEST_SECONDS_RANGE: std::ops::RangeInclusive<u64> = 1..=86_400;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -54,6 +61,8 @@ pub struct AgentSettings {
     pub approval_policy: ApprovalPolicy,
     pub sandbox: SandboxPolicy,
     pub developer_instructions: Option<String>,
+    /// How long the project's tests may take.
+    pub test_time: Duration,
 }
 
 /// Who talks, and how.
@@ -142,6 +151,8 @@ impl Config {
             approval_policy,
             sandbox,
             developer_instructions,
+            // Of the tools.
+            test_time: _,
         } = &self.agent;
         ThreadSettings {
             cwd,
@@ -244,6 +255,7 @@ impl Resolver<'_> {
             experimental_realtime_start_instructions,
             realtime,
             features,
+            tools: RawTools { test_timeout_sec },
         } = raw;
         let providers = self.providers(model_providers, openai_base_url.as_deref())?;
         let provider = self.agent_provider(model_provider, &providers)?;
@@ -271,6 +283,7 @@ impl Resolver<'_> {
                 network_access,
             ),
             developer_instructions: not_blank(developer_instructions),
+            test_time: self.test_time(test_timeout_sec)?,
         };
         let realtime = RealtimeSettings {
             enabled: features.realtime_conversation.unwrap_or(true),
@@ -285,6 +298,15 @@ impl Resolver<'_> {
             start_instructions: experimental_realtime_start_instructions,
         };
         Ok(Config { home, agent, providers, writable_roots, realtime, warnings: self.warnings })
+    }
+
+    fn test_time(&self, seconds: Option<u64>) -> Result<Duration, ConfigError> {
+        let (seconds, range) = (seconds.unwrap_or(TEST_SECONDS), TEST_SECONDS_RANGE);
+        if !range.contains(&seconds) {
+            let reason = format!("{seconds} is not from {} to {}", range.start(), range.end());
+            return Err(self.wrong(&["tools", "test_timeout_sec"], reason));
+        }
+        Ok(Duration::from_secs(seconds))
     }
 
     /// In full. A relative one of the file's lies beside the file; of a flag's or a client's we do

@@ -49,6 +49,7 @@ pub(crate) struct Setup {
     pub(crate) thread: Thread,
     pub(crate) provider: Provider,
     pub(crate) secrets: BTreeSet<String>,
+    pub(crate) test_time: Duration,
     pub(crate) originator: String,
     pub(crate) source: String,
     pub(crate) microphone: watch::Sender<Option<Outbox>>,
@@ -63,6 +64,7 @@ pub(crate) struct Driver {
     size: ModelSize,
     provider: Provider,
     secrets: Arc<BTreeSet<String>>,
+    test_time: Duration,
     settings: Arc<ThreadSettings>,
     services: Arc<Services>,
     clock: Clock,
@@ -131,6 +133,7 @@ impl Driver {
             thread,
             provider,
             secrets,
+            test_time,
             originator,
             source,
             microphone,
@@ -170,6 +173,7 @@ impl Driver {
             size,
             provider,
             secrets: Arc::new(secrets),
+            test_time,
             settings,
             services,
             clock: Clock::start(),
@@ -544,6 +548,7 @@ impl Driver {
             sandbox: self.settings.sandbox.clone(),
             style: style(self.size),
             secrets: Arc::clone(&self.secrets),
+            test_time: self.test_time,
         };
         let tool = self.services.toolbox.start(&call, &context);
         let reporter = self.reporter(turn.clone());

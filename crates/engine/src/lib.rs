@@ -90,6 +90,8 @@ pub struct ThreadStart {
     pub provider: Provider,
     /// Variables that hold keys, of any provider: the thread's commands do not get them.
     pub secrets: BTreeSet<String>,
+    /// How long the project's tests may take.
+    pub test_time: Duration,
     /// What the client wants otherwise than the file, for what is read later: how its
     /// conversations are held.
     pub overrides: Vec<Override>,
@@ -161,7 +163,8 @@ impl Engine {
         start: ThreadStart,
         reopened: Option<Reopened>,
     ) -> Result<Thread, StartError> {
-        let ThreadStart { settings, provider, secrets, overrides, originator, source } = start;
+        let ThreadStart { settings, provider, secrets, test_time, overrides, originator, source } =
+            start;
         if !settings.cwd.is_absolute() {
             return Err(StartError::RelativeDirectory(settings.cwd));
         }
@@ -192,6 +195,7 @@ impl Engine {
             thread: handle.clone(),
             provider,
             secrets,
+            test_time,
             originator,
             source,
             microphone,

@@ -10,6 +10,7 @@ mod demo;
 mod exec;
 mod exit;
 mod json_item;
+mod place;
 mod session;
 mod steps;
 mod talk;

@@ -103,10 +103,28 @@ fn a_tool_that_takes_too_long_is_stopped() {
     ]);
     lab.provider(&model.base_url());
 
-    lab.run(&["exec", "wait"]).expect(0, "It took too long.\n");
+    let ran = lab.run(&["exec", "wait"]);
+    ran.expect(1, "It took too long.\n");
+    let last = ran.err.lines().last().unwrap();
+    assert!(last.contains("`shell`") && last.contains("`timeout_seconds`"), "{}", ran.err);
     let requests = model.requests();
     let output = requests[1].tool_output("call_1").unwrap();
-    assert!(output.contains("begun"), "{output}");
+    assert!(output.contains("begun") && output.contains("`timeout_seconds`"), "{output}");
+    model.finish();
+}
+
+/// The agent took its time the second time: the work is done.
+#[test]
+fn a_tool_that_was_given_more_time_is_no_failure() {
+    let lab = Lab::new();
+    let short = json!({ "command": "sleep 600", "timeout_seconds": 1 });
+    let model = ModelScript::start([
+        ModelReply::tool_call("call_1", "shell", short),
+        shell("call_2", "echo done"),
+        ModelReply::message("Done."),
+    ]);
+    lab.provider(&model.base_url());
+    lab.run(&["exec", "wait"]).expect(0, "Done.\n");
     model.finish();
 }
 

@@ -9,3 +9,4 @@ mod models;
 mod realtime_server;
 mod sessions;
 mod talk;
+mod with_models;

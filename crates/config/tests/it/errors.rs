@@ -56,6 +56,14 @@ fn a_wrong_name_lists_the_right_ones() {
     );
 }
 
+#[test]
+fn a_time_that_is_none() {
+    check(
+        "[tools]\ntest_timeout_sec = 0",
+        "HOME/config.toml:2: `tools.test_timeout_sec`: 0 is not from 1 to 86400",
+    );
+}
+
 /// Beside what would it lie?
 #[test]
 fn a_relative_root_of_a_flag() {

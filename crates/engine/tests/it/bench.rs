@@ -78,6 +78,7 @@ impl Bench {
             },
             // Set for every test; stands for a variable with a key.
             secrets: BTreeSet::from([SECRET.to_owned()]),
+            test_time: PATIENCE,
             overrides: Vec::new(),
             originator: "tests".to_owned(),
             source: "test".to_owned(),

@@ -87,7 +87,7 @@ impl View for People {
         }
     }
 
-    fn ended(&mut self, turn: &Turn) -> io::Result<()> {
+    fn ended(&mut self, turn: &Turn, unfinished: Option<&str>) -> io::Result<()> {
         if let Some(usage) = self.usage {
             self.console.heading("tokens used")?;
             self.console.note(usage.total_tokens)?;
@@ -95,6 +95,9 @@ impl View for People {
         if let Some(error) = &turn.error {
             self.message_was_not_the_last()?;
             self.console.note(format_args!("error: {}", error.message))?;
+        }
+        if let Some(why) = unfinished {
+            self.console.note(format_args!("error: {why}"))?;
         }
         match self.last_message.take() {
             Some(text) => self.console.answer(text.trim_end()),
