@@ -197,7 +197,7 @@ impl<'a> Session<'a> {
         let ThreadReadParams { thread_id, include_turns } = params;
         let thread = self.thread(thread_id)?;
         let events = so_far(thread.subscribe_from(0));
-        let path = self.server.engine.log_path(&ThreadId::from(thread_id.as_str()));
+        let path = thread.log_path().map(Path::to_owned);
         let origin = Origin { path: path.as_deref(), ..self.server.origin() };
         let mut shape = replay(events.iter().map(AsRef::as_ref), origin)
             .ok_or_else(|| ErrorObject::internal("the thread has not started yet"))?;

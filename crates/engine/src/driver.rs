@@ -295,7 +295,12 @@ impl Driver {
     fn on_disk(&mut self, done: Result<DiskNews, JoinError>) {
         let trouble = match done {
             Ok(DiskNews::Synced(synced)) => self.journal.synced(synced),
-            Ok(DiskNews::Made(made)) => self.journal.made(made),
+            Ok(DiskNews::Made(made)) => {
+                if let Ok(writer) = &made {
+                    self.log.is_written_to(writer.path());
+                }
+                self.journal.made(made)
+            }
             // The runtime shuts down.
             Err(_join) => None,
         };

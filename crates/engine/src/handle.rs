@@ -1,5 +1,6 @@
 //! What the rest of the program holds of a thread.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -151,6 +152,11 @@ impl Thread {
     /// Closes the conversation. Its `Closed` follows.
     pub async fn stop_realtime(&self) -> Result<(), Refused> {
         self.ask(None, |reply| Command::StopRealtime { reply }).await.map(drop)
+    }
+
+    /// Where its log is. It has none before somebody says something, nor when it is ephemeral.
+    pub fn log_path(&self) -> Option<&Path> {
+        self.log.file()
     }
 
     /// The events that happen from now on.

@@ -191,11 +191,6 @@ impl Engine {
         self.store.list(limit)
     }
 
-    /// Where a thread's log is, once it has one. Blocks: it reads directories.
-    pub fn log_path(&self, id: &ThreadId) -> Option<PathBuf> {
-        self.store.find(id).ok()
-    }
-
     /// What the log says about a thread. Blocks: it reads a file.
     pub fn read(&self, id: &ThreadId) -> Result<Session, rollout::Error> {
         self.store.read(id)

@@ -237,6 +237,7 @@ fn a_thread_talks_as_it_was_started() {
         (json!({ "features.realtime_conversation": false }), "does not support realtime"),
     ] {
         let started = client.call("thread/start", json!({ "config": config }));
+        client.until("thread/started");
         let params = json!({ "threadId": started["thread"]["id"] });
         client.send(&json!({ "id": 1, "method": "thread/realtime/start", "params": params }));
         let answer = loop {
