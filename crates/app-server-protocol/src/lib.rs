@@ -59,7 +59,7 @@ pub use crate::thread::{
     ActiveFlag, ApprovalPolicyName, SandboxModeName, SandboxPolicyShape, Thread,
     ThreadLoadedListParams, ThreadLoadedListResult, ThreadReadParams, ThreadReadResult,
     ThreadStartParams, ThreadStartResult, ThreadStatus, ThreadUnsubscribeParams,
-    ThreadUnsubscribeResult, TokenBreakdown, TokenUsage, UnsubscribeStatus,
+    ThreadUnsubscribeResult, TokenBreakdown, TokenUsage, UnsubscribeStatus, effort_name,
 };
 pub use crate::turn::{
     Turn, TurnError, TurnInterruptParams, TurnStartParams, TurnStartResult, TurnState,

@@ -15,8 +15,8 @@ use app_server_protocol::{
     SkillsListResult, Thread as ThreadShape, ThreadLoadedListResult, ThreadReadParams,
     ThreadReadResult, ThreadStartParams, ThreadStartResult, ThreadUnsubscribeParams,
     ThreadUnsubscribeResult, Turn, TurnInterruptParams, TurnStartParams, TurnStartResult,
-    TurnSteerParams, TurnSteerResult, UnsubscribeStatus, UserInput, WarningNotice, code, news,
-    replay,
+    TurnSteerParams, TurnSteerResult, UnsubscribeStatus, UserInput, WarningNotice, code,
+    effort_name, news, replay,
 };
 use config::{ConfigError, KeySource, Override, ProviderKind};
 use engine::{Cursor, RealtimeStart, Refused, Thread, ThreadStart};
@@ -161,6 +161,7 @@ impl<'a> Session<'a> {
         let start = ThreadStart {
             settings,
             provider: config.agent.provider.clone(),
+            reasoning: config.agent.reasoning,
             secrets: config.secret_variables(),
             overrides,
             originator: self.originator.clone(),
@@ -189,7 +190,7 @@ impl<'a> Session<'a> {
             approval_policy: settings.approval_policy.into(),
             approvals_reviewer: "user".to_owned(),
             sandbox: SandboxPolicyShape::from(&settings.sandbox),
-            reasoning_effort: None,
+            reasoning_effort: config.agent.reasoning.effort.map(|it| effort_name(it).to_owned()),
         })
     }
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 use agent_turn::{Epoch, Input as TurnInput};
 use config::{Provider, ProviderKind};
 use protocol::{
-    EventBody, ItemBody, ItemStatus, ModelError, ModelErrorKind, ModelRequest, RepositoryFacts,
-    ThreadId, ThreadSettings, ToolCall, ToolItem, TurnId, Usage,
+    EventBody, ItemBody, ItemStatus, ModelError, ModelErrorKind, ModelRequest, Reasoning,
+    RepositoryFacts, ThreadId, ThreadSettings, ToolCall, ToolItem, TurnId, Usage,
 };
 use realtime_client::{Outbox, OutboxFull};
 use realtime_session::{LinkEpoch, LinkNews};
@@ -47,6 +47,7 @@ pub(crate) struct Setup {
     pub(crate) store: Arc<Store>,
     pub(crate) thread: Thread,
     pub(crate) provider: Provider,
+    pub(crate) reasoning: Reasoning,
     pub(crate) secrets: BTreeSet<String>,
     pub(crate) originator: String,
     pub(crate) source: String,
@@ -58,6 +59,7 @@ pub(crate) struct Driver {
     machine: thread::Thread,
     size: ModelSize,
     provider: Provider,
+    reasoning: Reasoning,
     secrets: Arc<BTreeSet<String>>,
     settings: Arc<ThreadSettings>,
     services: Arc<Services>,
@@ -114,8 +116,17 @@ enum Job {
 
 impl Driver {
     pub(crate) fn new(setup: Setup) -> Self {
-        let Setup { services, store, thread, provider, secrets, originator, source, microphone } =
-            setup;
+        let Setup {
+            services,
+            store,
+            thread,
+            provider,
+            reasoning,
+            secrets,
+            originator,
+            source,
+            microphone,
+        } = setup;
         let Thread { id, settings, overrides: _, commands: _, log, microphone: _ } = thread;
         let meta = Meta {
             thread: id.clone(),
@@ -143,6 +154,7 @@ impl Driver {
             machine,
             size,
             provider,
+            reasoning,
             secrets: Arc::new(secrets),
             settings,
             services,
@@ -508,7 +520,8 @@ impl Driver {
     }
 
     fn call_model(&mut self, turn: TurnId, epoch: Epoch, request: ModelRequest) {
-        let stream = self.services.models.stream(&self.provider, &self.settings.model, request);
+        let (provider, model) = (&self.provider, &self.settings.model);
+        let stream = self.services.models.stream(provider, model, self.reasoning, request);
         let reporter = self.reporter(turn.clone());
         let stop = self.stop(&turn, epoch);
         self.spawn(Job::Model(turn, epoch), calls::call_model(stream, epoch, stop, reporter));

@@ -42,7 +42,7 @@ use std::time::Duration;
 
 use config::{Environment, Override, Provider};
 use model_client::ModelClient;
-use protocol::{ThreadId, ThreadSettings};
+use protocol::{Reasoning, ThreadId, ThreadSettings};
 use rollout::{Session, Store, Summary};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -84,6 +84,8 @@ pub struct ThreadStart {
     pub settings: ThreadSettings,
     /// Who runs the agent's model; `settings` names it.
     pub provider: Provider,
+    /// How that model thinks, where it does.
+    pub reasoning: Reasoning,
     /// Variables that hold keys, of any provider: the thread's commands do not get them.
     pub secrets: BTreeSet<String>,
     /// What the client wants otherwise than the file, for what is read later: how its
@@ -131,7 +133,8 @@ impl Engine {
     ///
     /// Must be called on a tokio runtime.
     pub fn start_thread(&self, start: ThreadStart) -> Result<Thread, StartError> {
-        let ThreadStart { settings, provider, secrets, overrides, originator, source } = start;
+        let ThreadStart { settings, provider, reasoning, secrets, overrides, originator, source } =
+            start;
         if !settings.cwd.is_absolute() {
             return Err(StartError::RelativeDirectory(settings.cwd));
         }
@@ -161,6 +164,7 @@ impl Engine {
             store: Arc::clone(&self.store),
             thread: handle.clone(),
             provider,
+            reasoning,
             secrets,
             originator,
             source,

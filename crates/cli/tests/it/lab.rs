@@ -47,8 +47,13 @@ impl Lab {
 
     /// A provider at `base_url` whose key is in `MOCK_KEY`, which is set.
     pub(crate) fn provider(&self, base_url: &str) {
+        self.provider_with(base_url, "");
+    }
+
+    /// As [`Lab::provider`], with more lines of `config.toml`.
+    pub(crate) fn provider_with(&self, base_url: &str, keys: &str) {
         self.config(&format!(
-            "model = \"mock-model\"\nmodel_provider = \"mock\"\n\n\
+            "{keys}model = \"mock-model\"\nmodel_provider = \"mock\"\n\n\
              [model_providers.mock]\nname = \"Mock\"\nbase_url = \"{base_url}\"\n\
              env_key = \"MOCK_KEY\"\n"
         ));

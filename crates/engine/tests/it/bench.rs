@@ -12,10 +12,9 @@ use engine::{Cursor, Engine, Services, Thread, ThreadStart};
 use inference::{HostCommand, HostOptions, ModelFiles};
 use model_client::ModelClient;
 use protocol::{
-    ApprovalPolicy, Event, EventBody, InputSource, Item, ItemBody, SandboxPolicy, ThreadSettings,
-    TurnStatus,
+    ApprovalPolicy, Event, EventBody, InputSource, Item, ItemBody, Reasoning, SandboxPolicy,
+    ThreadSettings, TurnStatus,
 };
-use responses_wire::Reasoning;
 use sandboxing::{Spawner, SpawnerProgram};
 use tempfile::TempDir;
 use testkit::ModelServer;
@@ -76,6 +75,7 @@ impl Bench {
                 name: "Test".to_owned(),
                 kind: ProviderKind::Responses(endpoint(self.model.base_url())),
             },
+            reasoning: Reasoning::default(),
             // Set for every test; stands for a variable with a key.
             secrets: BTreeSet::from([SECRET.to_owned()]),
             overrides: Vec::new(),
@@ -137,7 +137,7 @@ fn engine(home: &Path) -> Engine {
     Engine::new(Services {
         home: home.to_owned(),
         version: "0.0.0".to_owned(),
-        models: ModelClient::new(network.clone(), environment.clone(), Reasoning::default(), local),
+        models: ModelClient::new(network.clone(), environment.clone(), local),
         toolbox: Toolbox::new(spawner),
         network,
         environment,
