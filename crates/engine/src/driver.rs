@@ -258,7 +258,8 @@ impl Driver {
             News::Thread(input) => *input,
             News::Warning { message } => return self.warn(Some(message)),
             News::Prepared { turn, read } => {
-                let surroundings = read.map(|(facts, surroundings)| {
+                let surroundings = read.map(|read| {
+                    let (facts, surroundings) = *read;
                     self.journal.on_branch(facts.branch.as_deref());
                     self.facts = Arc::new(facts);
                     surroundings
