@@ -60,7 +60,7 @@ pub use crate::thread::{
     ThreadLoadedListParams, ThreadLoadedListResult, ThreadReadParams, ThreadReadResult,
     ThreadResumeParams, ThreadStartParams, ThreadStartResult, ThreadStatus,
     ThreadUnsubscribeParams, ThreadUnsubscribeResult, TokenBreakdown, TokenUsage,
-    UnsubscribeStatus,
+    UnsubscribeStatus, effort_name,
 };
 pub use crate::turn::{
     Turn, TurnError, TurnInterruptParams, TurnStartParams, TurnStartResult, TurnState,

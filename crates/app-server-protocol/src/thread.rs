@@ -1,6 +1,6 @@
 //! Threads: starting one, and what clients are told of one.
 
-use protocol::{ApprovalPolicy, SandboxMode, SandboxPolicy, Usage};
+use protocol::{ApprovalPolicy, ReasoningEffort, SandboxMode, SandboxPolicy, Usage};
 use serde::{Deserialize, Serialize};
 
 use crate::turn::Turn;
@@ -57,7 +57,20 @@ pub struct ThreadStartResult {
     /// Always `user`: nobody else ever approves.
     pub approvals_reviewer: String,
     pub sandbox: SandboxPolicyShape,
+    /// `None` leaves it to the model.
     pub reasoning_effort: Option<String>,
+}
+
+/// As configuration and clients spell it.
+pub const fn effort_name(effort: ReasoningEffort) -> &'static str {
+    match effort {
+        ReasoningEffort::None => "none",
+        ReasoningEffort::Minimal => "minimal",
+        ReasoningEffort::Low => "low",
+        ReasoningEffort::Medium => "medium",
+        ReasoningEffort::High => "high",
+        ReasoningEffort::Xhigh => "xhigh",
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

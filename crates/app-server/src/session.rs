@@ -16,7 +16,7 @@ use app_server_protocol::{
     ThreadReadResult, ThreadResumeParams, ThreadStartParams, ThreadStartResult,
     ThreadUnsubscribeParams, ThreadUnsubscribeResult, Turn, TurnInterruptParams, TurnStartParams,
     TurnStartResult, TurnSteerParams, TurnSteerResult, UnsubscribeStatus, UserInput, WarningNotice,
-    code, news, replay,
+    code, effort_name, news, replay,
 };
 use config::{ConfigError, KeySource, Override, ProviderKind};
 use engine::{Cursor, RealtimeStart, Refused, Thread, ThreadStart};
@@ -228,6 +228,7 @@ impl<'a> Session<'a> {
         let start = ThreadStart {
             settings: config.thread_settings(cwd),
             provider: config.agent.provider.clone(),
+            reasoning: config.agent.reasoning,
             secrets: config.secret_variables(),
             test_time: config.agent.test_time,
             overrides,
@@ -247,8 +248,7 @@ impl<'a> Session<'a> {
     /// The thread with its turns.
     fn shape(&self, thread: &Thread) -> Result<ThreadShape, ErrorObject> {
         let events = so_far(thread.subscribe_from(0));
-        let path = self.server.engine.log_path(thread.id());
-        let origin = Origin { path: path.as_deref(), ..self.server.origin() };
+        let origin = Origin { path: thread.log_path(), ..self.server.origin() };
         replay(events.iter().map(AsRef::as_ref), origin)
             .ok_or_else(|| ErrorObject::internal("the thread has not started yet"))
     }
@@ -605,7 +605,7 @@ fn started(thread: &Thread, shape: ThreadShape) -> ThreadStartResult {
         approval_policy: settings.approval_policy.into(),
         approvals_reviewer: "user".to_owned(),
         sandbox: SandboxPolicyShape::from(&settings.sandbox),
-        reasoning_effort: None,
+        reasoning_effort: thread.reasoning().effort.map(|it| effort_name(it).to_owned()),
     }
 }
 

@@ -100,8 +100,7 @@ impl Services {
 
     /// The agent's model, whoever runs it.
     pub(crate) fn models(&self, network: Network) -> ModelClient {
-        let reasoning = self.config.agent.reasoning;
-        ModelClient::new(network, self.environment.clone(), reasoning, self.local.clone())
+        ModelClient::new(network, self.environment.clone(), self.local.clone())
     }
 
     /// The ears and the voice of this machine. Where a conversation has no agent to hand work
@@ -109,7 +108,12 @@ impl Services {
     pub(crate) fn voice(&self, models: ModelClient) -> LocalModels {
         let agent = &self.config.agent;
         let (provider, model) = (agent.provider.clone(), agent.model.clone());
-        LocalModels::new(self.local.clone()).with_replies_by(models, provider, model)
+        LocalModels::new(self.local.clone()).with_replies_by(
+            models,
+            provider,
+            model,
+            agent.reasoning,
+        )
     }
 
     fn require<'a>(&self, files: impl IntoIterator<Item = &'a File>) -> Result<(), Failure> {

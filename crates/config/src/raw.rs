@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{ApprovalPolicy, RealtimeVersion, SandboxMode, SessionMode};
-use responses_wire::{Effort, Summary};
+use protocol::{
+    ApprovalPolicy, RealtimeVersion, ReasoningEffort, ReasoningSummary, SandboxMode, SessionMode,
+};
 use serde::Deserialize;
 
 use crate::Secret;
@@ -214,7 +215,7 @@ names! { RawMode => SessionMode {
     "transcription" Transcription => Self::Transcription,
 }}
 
-names! { RawEffort => Effort {
+names! { RawEffort => ReasoningEffort {
     "none" None => Self::None,
     "minimal" Minimal => Self::Minimal,
     "low" Low => Self::Low,
@@ -223,10 +224,10 @@ names! { RawEffort => Effort {
     "xhigh" Xhigh => Self::Xhigh,
 }}
 
-names! { RawSummary => Option<Summary> {
-    "auto" Auto => Some(Summary::Auto),
-    "concise" Concise => Some(Summary::Concise),
-    "detailed" Detailed => Some(Summary::Detailed),
+names! { RawSummary => Option<ReasoningSummary> {
+    "auto" Auto => Some(ReasoningSummary::Auto),
+    "concise" Concise => Some(ReasoningSummary::Concise),
+    "detailed" Detailed => Some(ReasoningSummary::Detailed),
     "none" None => None,
 }}
 

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use protocol::{
-    ApprovalPolicy, RealtimeVersion, SandboxMode, SandboxPolicy, SessionMode, ThreadSettings,
+    ApprovalPolicy, RealtimeVersion, Reasoning, SandboxMode, SandboxPolicy, SessionMode,
+    ThreadSettings,
 };
-use responses_wire::Reasoning;
 use toml::Table;
 
 use crate::document::{Document, KeyPath, read_override, show_key};
@@ -146,7 +146,7 @@ impl Config {
         let AgentSettings {
             provider,
             model,
-            // Belongs to the model's client, as the same for all threads.
+            // Of the model's calls; the thread itself does not look at it.
             reasoning: _,
             approval_policy,
             sandbox,

@@ -23,7 +23,7 @@ pub(crate) enum News {
     /// The surroundings of `turn` were read.
     Prepared {
         turn: TurnId,
-        read: Result<(RepositoryFacts, Surroundings), String>,
+        read: Result<Box<(RepositoryFacts, Surroundings)>, String>,
     },
 }
 
@@ -49,7 +49,7 @@ pub(crate) async fn prepare(own: Option<PathBuf>, cwd: PathBuf, style: Style, re
     let read = read.unwrap_or_else(|error| Err(format!("cannot look at the workspace: {error}")));
     let Reporter { turn, inbox } = reporter;
     // Nobody is left to tell when the thread is gone.
-    drop(inbox.send(News::Prepared { turn, read }).await);
+    drop(inbox.send(News::Prepared { turn, read: read.map(Box::new) }).await);
 }
 
 /// Calls the model until its last word, or until `stop`.

@@ -11,8 +11,8 @@ use std::time::Duration;
 use agent_turn::{Epoch, Input as TurnInput};
 use config::{Provider, ProviderKind};
 use protocol::{
-    EventBody, ItemBody, ItemStatus, ModelError, ModelErrorKind, ModelRequest, RepositoryFacts,
-    ThreadId, ThreadSettings, ToolCall, ToolItem, TurnId, Usage,
+    EventBody, ItemBody, ItemStatus, ModelError, ModelErrorKind, ModelRequest, Reasoning,
+    RepositoryFacts, ThreadId, ThreadSettings, ToolCall, ToolItem, TurnId, Usage,
 };
 use realtime_client::{Outbox, OutboxFull};
 use realtime_session::{LinkEpoch, LinkNews};
@@ -48,6 +48,7 @@ pub(crate) struct Setup {
     pub(crate) store: Arc<Store>,
     pub(crate) thread: Thread,
     pub(crate) provider: Provider,
+    pub(crate) reasoning: Reasoning,
     pub(crate) secrets: BTreeSet<String>,
     pub(crate) test_time: Duration,
     pub(crate) originator: String,
@@ -63,6 +64,7 @@ pub(crate) struct Driver {
     begins: Begins,
     size: ModelSize,
     provider: Provider,
+    reasoning: Reasoning,
     secrets: Arc<BTreeSet<String>>,
     test_time: Duration,
     settings: Arc<ThreadSettings>,
@@ -132,6 +134,7 @@ impl Driver {
             store,
             thread,
             provider,
+            reasoning,
             secrets,
             test_time,
             originator,
@@ -139,7 +142,7 @@ impl Driver {
             microphone,
             past,
         } = setup;
-        let Thread { id, settings, overrides: _, commands: _, log, microphone: _ } = thread;
+        let Thread { id, settings, log, .. } = thread;
         let meta = Meta {
             thread: id.clone(),
             at: Clock::date(),
@@ -172,6 +175,7 @@ impl Driver {
             begins,
             size,
             provider,
+            reasoning,
             secrets: Arc::new(secrets),
             test_time,
             settings,
@@ -279,7 +283,8 @@ impl Driver {
             News::Thread(input) => *input,
             News::Warning { message } => return self.warn(Some(message)),
             News::Prepared { turn, read } => {
-                let surroundings = read.map(|(facts, surroundings)| {
+                let surroundings = read.map(|read| {
+                    let (facts, surroundings) = *read;
                     self.journal.on_branch(facts.branch.as_deref());
                     self.facts = Arc::new(facts);
                     surroundings
@@ -328,7 +333,12 @@ impl Driver {
     fn on_disk(&mut self, done: Result<DiskNews, JoinError>) {
         let trouble = match done {
             Ok(DiskNews::Synced(synced)) => self.journal.synced(synced),
-            Ok(DiskNews::Made(made)) => self.journal.made(made),
+            Ok(DiskNews::Made(made)) => {
+                if let Ok(writer) = &made {
+                    self.log.is_written_to(writer.path());
+                }
+                self.journal.made(made)
+            }
             // The runtime shuts down.
             Err(_join) => None,
         };
@@ -536,7 +546,8 @@ impl Driver {
     }
 
     fn call_model(&mut self, turn: TurnId, epoch: Epoch, request: ModelRequest) {
-        let stream = self.services.models.stream(&self.provider, &self.settings.model, request);
+        let (provider, model) = (&self.provider, &self.settings.model);
+        let stream = self.services.models.stream(provider, model, self.reasoning, request);
         let reporter = self.reporter(turn.clone());
         let stop = self.stop(&turn, epoch);
         self.spawn(Job::Model(turn, epoch), calls::call_model(stream, epoch, stop, reporter));

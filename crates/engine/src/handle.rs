@@ -1,11 +1,12 @@
 //! What the rest of the program holds of a thread.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use agent_turn::UserInput;
 use config::Override;
-use protocol::{ItemId, ThreadId, ThreadSettings, TurnId};
+use protocol::{ItemId, Reasoning, ThreadId, ThreadSettings, TurnId};
 use realtime_client::Outbox;
 use thread::Refusal;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -22,6 +23,7 @@ pub(crate) const COMMANDS: usize = 64;
 pub struct Thread {
     pub(crate) id: ThreadId,
     pub(crate) settings: Arc<ThreadSettings>,
+    pub(crate) reasoning: Reasoning,
     pub(crate) overrides: Arc<[Override]>,
     pub(crate) commands: mpsc::Sender<Command>,
     pub(crate) log: Arc<EventLog>,
@@ -91,6 +93,11 @@ impl Thread {
         &self.settings
     }
 
+    /// How its model thinks, where it does.
+    pub fn reasoning(&self) -> Reasoning {
+        self.reasoning
+    }
+
     /// What it was started with otherwise than the file says.
     pub fn overrides(&self) -> &[Override] {
         &self.overrides
@@ -151,6 +158,11 @@ impl Thread {
     /// Closes the conversation. Its `Closed` follows.
     pub async fn stop_realtime(&self) -> Result<(), Refused> {
         self.ask(None, |reply| Command::StopRealtime { reply }).await.map(drop)
+    }
+
+    /// Where its log is. It has none before somebody says something, nor when it is ephemeral.
+    pub fn log_path(&self) -> Option<&Path> {
+        self.log.file()
     }
 
     /// The events that happen from now on.

@@ -43,7 +43,7 @@ use std::time::Duration;
 
 use config::{Environment, Override, Provider};
 use model_client::ModelClient;
-use protocol::{ThreadId, ThreadSettings};
+use protocol::{Reasoning, ThreadId, ThreadSettings};
 use rollout::{Session, Store, Summary};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -88,6 +88,8 @@ pub struct ThreadStart {
     pub settings: ThreadSettings,
     /// Who runs the agent's model; `settings` names it.
     pub provider: Provider,
+    /// How that model thinks, where it does.
+    pub reasoning: Reasoning,
     /// Variables that hold keys, of any provider: the thread's commands do not get them.
     pub secrets: BTreeSet<String>,
     /// How long the project's tests may take.
@@ -163,8 +165,16 @@ impl Engine {
         start: ThreadStart,
         reopened: Option<Reopened>,
     ) -> Result<Thread, StartError> {
-        let ThreadStart { settings, provider, secrets, test_time, overrides, originator, source } =
-            start;
+        let ThreadStart {
+            settings,
+            provider,
+            reasoning,
+            secrets,
+            test_time,
+            overrides,
+            originator,
+            source,
+        } = start;
         if !settings.cwd.is_absolute() {
             return Err(StartError::RelativeDirectory(settings.cwd));
         }
@@ -176,6 +186,7 @@ impl Engine {
         let handle = Thread {
             id: id.clone(),
             settings: Arc::new(settings),
+            reasoning,
             overrides: overrides.into(),
             commands,
             log: EventLog::new(id.clone()),
@@ -194,6 +205,7 @@ impl Engine {
             store: Arc::clone(&self.store),
             thread: handle.clone(),
             provider,
+            reasoning,
             secrets,
             test_time,
             originator,
@@ -224,11 +236,6 @@ impl Engine {
     /// The newest threads of this home. Blocks: it reads files.
     pub fn list(&self, limit: usize) -> Vec<Summary> {
         self.store.list(limit)
-    }
-
-    /// Where a thread's log is, once it has one. Blocks: it reads directories.
-    pub fn log_path(&self, id: &ThreadId) -> Option<PathBuf> {
-        self.store.find(id).ok()
     }
 
     /// What the log says about a thread. Blocks: it reads a file.

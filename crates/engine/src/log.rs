@@ -7,7 +7,8 @@
 //!   misses it, and finds the whole in the item that completes.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use protocol::{Event, EventBody, RealtimeNotice, ThreadId};
@@ -23,6 +24,8 @@ pub(crate) struct EventLog {
     /// Held to push or to look up one event, never over an await.
     events: Mutex<Events>,
     mark: watch::Sender<Mark>,
+    /// Where what lasts is written, once there is such a file.
+    file: OnceLock<PathBuf>,
 }
 
 #[derive(Debug, Default)]
@@ -50,7 +53,16 @@ pub struct Cursor {
 impl EventLog {
     pub(crate) fn new(thread: ThreadId) -> Arc<Self> {
         let mark = watch::Sender::new(Mark::default());
-        Arc::new(Self { thread, events: Mutex::default(), mark })
+        Arc::new(Self { thread, events: Mutex::default(), mark, file: OnceLock::new() })
+    }
+
+    /// A thread has one file in its life.
+    pub(crate) fn is_written_to(&self, file: &Path) {
+        self.file.get_or_init(|| file.to_owned());
+    }
+
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.file.get().map(PathBuf::as_path)
     }
 
     /// The event that [`Self::push`] takes next.

@@ -33,6 +33,7 @@ impl Reopened {
     /// that ended with its process is ended now, in the log too.
     pub(crate) fn into_past(self, log: &EventLog, settings: &ThreadSettings) -> Past {
         let Self { session, mut writer } = self;
+        log.is_written_to(writer.path());
         let Session { meta, mut history, turns, usage, .. } = session;
         let tell = |at, body| log.push(log.number(at, body));
         tell(meta.at, EventBody::ThreadStarted { settings: settings.clone() });

@@ -13,8 +13,7 @@ use std::fmt;
 
 use config::{Environment, Provider, ProviderKind};
 use inference::Generation;
-use protocol::{ModelError, ModelEvent, ModelRequest};
-use responses_wire::Reasoning;
+use protocol::{ModelError, ModelEvent, ModelRequest, Reasoning};
 use transport::Network;
 
 use crate::remote::Remote;
@@ -24,23 +23,23 @@ use crate::remote::Remote;
 pub struct ModelClient {
     network: Network,
     environment: Environment,
-    reasoning: Reasoning,
     local: inference::Client,
 }
 
 impl ModelClient {
     /// `environment` is where the providers' keys are looked up, at each call.
-    pub fn new(
-        network: Network,
-        environment: Environment,
-        reasoning: Reasoning,
-        local: inference::Client,
-    ) -> Self {
-        Self { network, environment, reasoning, local }
+    pub fn new(network: Network, environment: Environment, local: inference::Client) -> Self {
+        Self { network, environment, local }
     }
 
-    /// Nothing is sent before the first [`ModelStream::next`].
-    pub fn stream(&self, provider: &Provider, model: &str, request: ModelRequest) -> ModelStream {
+    /// Nothing is sent before the first [`ModelStream::next`]. The bundled model does not reason.
+    pub fn stream(
+        &self,
+        provider: &Provider,
+        model: &str,
+        reasoning: Reasoning,
+        request: ModelRequest,
+    ) -> ModelStream {
         let source = match &provider.kind {
             ProviderKind::Local => Source::Local(self.local.generate(request)),
             ProviderKind::Responses(endpoint) => Source::Remote(Box::new(Remote::new(
@@ -50,7 +49,7 @@ impl ModelClient {
                 &provider.name,
                 endpoint.clone(),
                 model,
-                responses_wire::encode_request(model, self.reasoning, &request),
+                responses_wire::encode_request(model, reasoning, &request),
             ))),
         };
         ModelStream { source, state: Progress::Running }

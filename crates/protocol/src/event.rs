@@ -171,7 +171,10 @@ pub enum Stage {
 /// The repository as the agent's tools see it, read once when a turn starts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RepositoryFacts {
+    /// Without links.
     pub root: PathBuf,
+    /// The root as it was named, which may be a link: people and models write paths below it.
+    pub called: PathBuf,
     pub is_git: bool,
     /// Tracked and unignored files relative to the root with `/`, sorted, bounded.
     pub files: Vec<String>,

@@ -22,8 +22,8 @@ pub use crate::item::{
     Speaker, ToolItem,
 };
 pub use crate::model::{
-    ModelError, ModelErrorKind, ModelEvent, ModelItem, ModelRequest, Role, ToolCall, ToolChoice,
-    ToolEffect, ToolSpec, Usage,
+    ModelError, ModelErrorKind, ModelEvent, ModelItem, ModelRequest, Reasoning, ReasoningEffort,
+    ReasoningSummary, Role, ToolCall, ToolChoice, ToolEffect, ToolSpec, Usage,
 };
 pub use crate::realtime::{
     Fault, FaultKind, Handoff, RealtimeCommand, RealtimeEvent, ResponseOutcome, SessionConfig,

@@ -17,6 +17,30 @@ pub struct ModelRequest {
     pub cache_key: String,
 }
 
+/// How hard a reasoning model thinks, and what it tells of it. `None` leaves it to the model.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reasoning {
+    pub effort: Option<ReasoningEffort>,
+    pub summary: Option<ReasoningSummary>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReasoningEffort {
+    None,
+    Minimal,
+    Low,
+    Medium,
+    High,
+    Xhigh,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReasoningSummary {
+    Auto,
+    Concise,
+    Detailed,
+}
+
 /// One entry of a model's context.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModelItem {

@@ -3,7 +3,7 @@
 use config::Provider;
 use inference::{Client, Generation, Model, TranscribeOptions, VadStream};
 use model_client::{ModelClient, ModelStream};
-use protocol::{ModelEvent, ModelRequest};
+use protocol::{ModelEvent, ModelRequest, Reasoning};
 
 use crate::services::{Hearing, Hint, ServiceError, Services, Speaking, Transcript, Writing};
 
@@ -18,7 +18,12 @@ pub struct LocalModels {
 #[derive(Debug, Clone)]
 enum Replies {
     Host,
-    Provider { client: Box<ModelClient>, provider: Box<Provider>, model: String },
+    Provider {
+        client: Box<ModelClient>,
+        provider: Box<Provider>,
+        model: String,
+        reasoning: Reasoning,
+    },
 }
 
 impl LocalModels {
@@ -28,9 +33,15 @@ impl LocalModels {
     }
 
     /// Replies by the model of any provider.
-    pub fn with_replies_by(self, client: ModelClient, provider: Provider, model: String) -> Self {
+    pub fn with_replies_by(
+        self,
+        client: ModelClient,
+        provider: Provider,
+        model: String,
+        reasoning: Reasoning,
+    ) -> Self {
         let (client, provider) = (Box::new(client), Box::new(provider));
-        Self { replies: Replies::Provider { client, provider, model }, ..self }
+        Self { replies: Replies::Provider { client, provider, model, reasoning }, ..self }
     }
 }
 
@@ -74,8 +85,8 @@ impl Services for LocalModels {
     fn write(&self, request: ModelRequest) -> Reply {
         match &self.replies {
             Replies::Host => Reply::Host(self.host.generate(request)),
-            Replies::Provider { client, provider, model } => {
-                Reply::Provider(client.stream(provider, model, request))
+            Replies::Provider { client, provider, model, reasoning } => {
+                Reply::Provider(client.stream(provider, model, *reasoning, request))
             }
         }
     }

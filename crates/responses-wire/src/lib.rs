@@ -10,5 +10,5 @@ mod schema;
 
 pub use crate::fault::{Fault, FaultKind};
 pub use crate::reply::{DecodeError, Reply, ReplyError};
-pub use crate::request::{Effort, Reasoning, Summary, encode_request};
+pub use crate::request::encode_request;
 pub use crate::schema::json_schema;

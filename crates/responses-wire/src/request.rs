@@ -1,37 +1,14 @@
 //! One model call as the body of `POST /responses`.
 
-use protocol::{ModelItem, ModelRequest, Role, ToolCall, ToolChoice, ToolSpec};
+use protocol::{
+    ModelItem, ModelRequest, Reasoning, ReasoningEffort, ReasoningSummary, Role, ToolCall,
+    ToolChoice, ToolSpec,
+};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::schema::json_schema;
-
-/// How hard a reasoning model thinks, and what it tells of it. `None` leaves it to the model.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Reasoning {
-    pub effort: Option<Effort>,
-    pub summary: Option<Summary>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Effort {
-    None,
-    Minimal,
-    Low,
-    Medium,
-    High,
-    Xhigh,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Summary {
-    Auto,
-    Concise,
-    Detailed,
-}
 
 /// The body's JSON text. It always asks for a stream, and for nothing to be stored.
 pub fn encode_request(model: &str, reasoning: Reasoning, request: &ModelRequest) -> String {
@@ -79,14 +56,27 @@ struct Body<'a> {
 #[derive(Serialize)]
 struct ReasoningBody {
     #[serde(skip_serializing_if = "Option::is_none")]
-    effort: Option<Effort>,
+    effort: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    summary: Option<Summary>,
+    summary: Option<&'static str>,
 }
 
 impl ReasoningBody {
     fn new(reasoning: Reasoning) -> Option<Self> {
         let Reasoning { effort, summary } = reasoning;
+        let effort = effort.map(|effort| match effort {
+            ReasoningEffort::None => "none",
+            ReasoningEffort::Minimal => "minimal",
+            ReasoningEffort::Low => "low",
+            ReasoningEffort::Medium => "medium",
+            ReasoningEffort::High => "high",
+            ReasoningEffort::Xhigh => "xhigh",
+        });
+        let summary = summary.map(|summary| match summary {
+            ReasoningSummary::Auto => "auto",
+            ReasoningSummary::Concise => "concise",
+            ReasoningSummary::Detailed => "detailed",
+        });
         (effort.is_some() || summary.is_some()).then_some(Self { effort, summary })
     }
 }

@@ -12,6 +12,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use protocol::RepositoryFacts;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
@@ -43,6 +44,8 @@ pub enum PathError {
 pub struct Root {
     directory: OwnedFd,
     path: PathBuf,
+    /// As it was named: paths below this are understood too, and nothing is opened by it.
+    called: PathBuf,
 }
 
 impl Root {
@@ -53,24 +56,36 @@ impl Root {
             std::io::ErrorKind::NotFound => PathError::Missing(shown.clone()),
             _ => PathError::Io { path: shown.clone(), source },
         };
+        let called = path;
         let path = path.canonicalize().map_err(io)?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory =
             rustix::fs::open(&path, flags, Mode::empty()).map_err(|error| io(error.into()))?;
-        Ok(Self { directory, path })
+        let called = if called.is_absolute() { called.to_owned() } else { path.clone() };
+        Ok(Self { directory, path, called })
+    }
+
+    /// The root of a workspace that was looked at before.
+    pub fn of(facts: &RepositoryFacts) -> Result<Self, PathError> {
+        Ok(Self { called: facts.called.clone(), ..Self::open(&facts.root)? })
     }
 
     pub fn path(&self) -> &Path {
         &self.path
     }
 
+    pub fn called(&self) -> &Path {
+        &self.called
+    }
+
     /// A path as somebody wrote it, relative to the root, with `/`: `./a`, `a/../b` and absolute
-    /// paths below the root are understood.
+    /// paths below the root, as it is or as it was named, are understood.
     pub fn relative(&self, given: &str) -> Result<String, PathError> {
         let outside = || PathError::Outside(given.to_owned());
         let path = Path::new(given);
         let path = if path.is_absolute() {
-            path.strip_prefix(&self.path).map_err(|_| outside())?
+            let below = path.strip_prefix(&self.path).or_else(|_| path.strip_prefix(&self.called));
+            below.map_err(|_| outside())?
         } else {
             path
         };

@@ -35,6 +35,7 @@ pub fn repository_facts(root: &Path) -> Result<RepositoryFacts, FactsError> {
         branch: git.as_ref().and_then(Git::branch),
         test_commands: test_commands(&root, &files),
         root: root.path().to_owned(),
+        called: root.called().to_owned(),
         files,
     })
 }

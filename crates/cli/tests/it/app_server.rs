@@ -227,6 +227,32 @@ fn a_thread_that_is_left_and_joined_again_is_heard_once() {
     model.finish();
 }
 
+/// The file is what threads are started with that say nothing of it, also after an edit.
+#[test]
+fn a_threads_model_reasons_as_the_thread_was_started() {
+    let lab = Lab::new();
+    let model = ModelScript::start([(); 3].map(|()| ModelReply::message("Hm.")));
+    lab.provider(&model.base_url());
+    let mut client = Client::start(&lab);
+    lab.provider_and(&model.base_url(), "model_reasoning_effort = \"low\"\n");
+    for (config, effort) in [
+        (json!({}), json!("low")),
+        (json!({ "model_reasoning_effort": "high" }), json!("high")),
+        (json!({ "model_reasoning_effort": "none" }), json!("none")),
+    ] {
+        let started = client.call("thread/start", json!({ "config": config }));
+        assert_eq!(started["reasoningEffort"], effort);
+        client.until("thread/started");
+        let input = json!([{ "type": "text", "text": "think" }]);
+        let thread = &started["thread"]["id"];
+        client.call("turn/start", json!({ "threadId": thread, "input": input }));
+        client.until("turn/completed");
+        let request = model.requests().pop().unwrap();
+        assert_eq!(request.body["reasoning"]["effort"], effort);
+    }
+    model.finish();
+}
+
 /// A thread's own settings hold for its conversations too.
 #[test]
 fn a_thread_talks_as_it_was_started() {

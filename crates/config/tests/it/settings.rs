@@ -6,9 +6,9 @@ use config::{
     RemoteVoice, Secret, VoiceService,
 };
 use protocol::{
-    ApprovalPolicy, RealtimeVersion, SandboxMode, SandboxPolicy, SessionMode, ThreadSettings,
+    ApprovalPolicy, RealtimeVersion, Reasoning, ReasoningEffort, ReasoningSummary, SandboxMode,
+    SandboxPolicy, SessionMode, ThreadSettings,
 };
-use responses_wire::{Effort, Reasoning, Summary};
 
 use crate::{Case, NOTHING};
 
@@ -160,7 +160,8 @@ fn the_agents_other_settings() {
     "#;
     let config = Case { text, variables: KEY, ..NOTHING }.config();
     assert_eq!(config.agent.test_time, Duration::from_secs(1800));
-    let reasoning = Reasoning { effort: Some(Effort::High), summary: Some(Summary::Auto) };
+    let reasoning =
+        Reasoning { effort: Some(ReasoningEffort::High), summary: Some(ReasoningSummary::Auto) };
     assert_eq!(config.agent.reasoning, reasoning);
     let sandbox = SandboxPolicy {
         mode: SandboxMode::ReadOnly,

@@ -12,10 +12,9 @@ use engine::{Cursor, Engine, Services, Thread, ThreadStart};
 use inference::{HostCommand, HostOptions, ModelFiles};
 use model_client::ModelClient;
 use protocol::{
-    ApprovalPolicy, Event, EventBody, InputSource, Item, ItemBody, SandboxPolicy, ThreadId,
-    ThreadSettings, TurnStatus,
+    ApprovalPolicy, Event, EventBody, InputSource, Item, ItemBody, Reasoning, SandboxPolicy,
+    ThreadId, ThreadSettings, TurnStatus,
 };
-use responses_wire::Reasoning;
 use sandboxing::{Spawner, SpawnerProgram};
 use tempfile::TempDir;
 use testkit::ModelServer;
@@ -76,6 +75,7 @@ impl Bench {
                 name: "Test".to_owned(),
                 kind: ProviderKind::Responses(endpoint(self.model.base_url())),
             },
+            reasoning: Reasoning::default(),
             // Set for every test; stands for a variable with a key.
             secrets: BTreeSet::from([SECRET.to_owned()]),
             test_time: PATIENCE,
@@ -159,7 +159,7 @@ fn engine(home: &Path) -> Engine {
         home: home.to_owned(),
         documents: Some(home.to_owned()),
         version: "0.0.0".to_owned(),
-        models: ModelClient::new(network.clone(), environment.clone(), Reasoning::default(), local),
+        models: ModelClient::new(network.clone(), environment.clone(), local),
         toolbox: Toolbox::new(spawner),
         network,
         environment,

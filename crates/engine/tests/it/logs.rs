@@ -123,6 +123,19 @@ async fn a_home_that_cannot_be_written_costs_no_thread() {
     assert_eq!(items, [2, 2]);
 }
 
+/// Asking for it does not walk all sessions that were ever made.
+#[tokio::test]
+async fn a_thread_knows_its_log_without_looking() {
+    let mut bench = Bench::new();
+    let mut client = bench.client();
+    assert_eq!(client.thread.log_path(), None, "nobody has said anything yet");
+    client.type_words("hello").await;
+    bench.model.expect_request().await.reply_message("Good morning").await;
+    client.until_completed().await;
+    let path = client.thread.log_path().unwrap();
+    assert_eq!(path, bench.engine.list(1)[0].path);
+}
+
 #[tokio::test]
 async fn ephemeral_threads_leave_nothing() {
     let mut bench = Bench::new();
@@ -132,6 +145,7 @@ async fn ephemeral_threads_leave_nothing() {
     client.type_words("hello").await;
     bench.model.expect_request().await.reply_message("Good morning").await;
     client.until_completed().await;
+    assert_eq!(client.thread.log_path(), None);
     assert!(!bench.home.path().join("sessions").exists());
 }
 

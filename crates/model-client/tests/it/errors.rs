@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use config::{KeySource, Secret};
-use protocol::{ModelError, ModelErrorKind, ModelEvent};
+use protocol::{ModelError, ModelErrorKind, ModelEvent, Reasoning};
 use serde_json::{Value, json};
 use testkit::{ModelReply, ModelScript, sse};
 
@@ -14,7 +14,12 @@ const PASSING: ModelErrorKind = ModelErrorKind::Transient { after: None };
 
 async fn fail(reply: ModelReply) -> (Vec<ModelEvent>, ModelError) {
     let server = ModelScript::start([reply]);
-    let stream = client(KEY).stream(&acme(&server.base_url()), "gpt-x", request("hello"));
+    let stream = client(KEY).stream(
+        &acme(&server.base_url()),
+        "gpt-x",
+        Reasoning::default(),
+        request("hello"),
+    );
     let (events, error) = drain(stream).await;
     server.finish();
     let mut error = error.expect("no error");
@@ -52,7 +57,11 @@ async fn a_refused_key_names_its_variable() {
     let told = async |key: KeySource| {
         let server = ModelScript::start([ModelReply::error(401, Value::Null)]);
         let provider = acme_with(&server.base_url(), key, PATIENCE);
-        drain(client(KEY).stream(&provider, "m", request("x"))).await.1.unwrap().message
+        drain(client(KEY).stream(&provider, "m", Reasoning::default(), request("x")))
+            .await
+            .1
+            .unwrap()
+            .message
     };
     let message = told(KeySource::Token(Secret::new("sk-secret"))).await;
     let expected = "check `model_providers.acme.experimental_bearer_token`";
@@ -65,7 +74,8 @@ async fn a_refused_key_names_its_variable() {
 #[tokio::test]
 async fn a_missing_key_is_known_before_anything_is_sent() {
     let server = ModelScript::start([]);
-    let stream = client(&[]).stream(&acme(&server.base_url()), "m", request("hello"));
+    let stream =
+        client(&[]).stream(&acme(&server.base_url()), "m", Reasoning::default(), request("hello"));
     let error = drain(stream).await.1.unwrap();
     let message = "Acme needs a key: set the environment variable ACME_KEY";
     check(&error, ModelErrorKind::Unauthorized, message);
@@ -93,7 +103,10 @@ async fn nothing_there() {
 async fn nobody_there() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let provider = acme(&format!("http://{free}/v1"));
-    let error = drain(client(KEY).stream(&provider, "m", request("x"))).await.1.unwrap();
+    let error = drain(client(KEY).stream(&provider, "m", Reasoning::default(), request("x")))
+        .await
+        .1
+        .unwrap();
     assert_eq!(error.kind, PASSING);
     let expected = format!("cannot reach Acme at http://{free}/v1/responses (");
     assert!(error.message.starts_with(&expected), "{}", error.message);
@@ -103,7 +116,11 @@ async fn nobody_there() {
 
 #[tokio::test]
 async fn an_unusable_address() {
-    let error = drain(client(KEY).stream(&acme("ftp://a/v1"), "m", request("x"))).await.1.unwrap();
+    let error =
+        drain(client(KEY).stream(&acme("ftp://a/v1"), "m", Reasoning::default(), request("x")))
+            .await
+            .1
+            .unwrap();
     assert_eq!(error.kind, ModelErrorKind::Rejected);
     assert!(error.message.contains("ftp://a/v1"), "{}", error.message);
     assert!(error.message.contains("`model_providers.acme.base_url`"), "{}", error.message);
@@ -177,7 +194,10 @@ async fn silence_names_the_setting() {
     let server = ModelScript::start([ModelReply::hang()]);
     let idle = Duration::from_millis(150);
     let provider = acme_with(&server.base_url(), KeySource::None, idle);
-    let error = drain(client(KEY).stream(&provider, "m", request("x"))).await.1.unwrap();
+    let error = drain(client(KEY).stream(&provider, "m", Reasoning::default(), request("x")))
+        .await
+        .1
+        .unwrap();
     let message = "Acme sent nothing for 0.15 s: if its model is that slow, raise \
                    `model_providers.acme.stream_idle_timeout_ms`";
     check(&error, PASSING, message);

@@ -13,7 +13,6 @@ use config::{Endpoint, Environment, KeySource, Provider, ProviderKind};
 use inference::{HostCommand, HostOptions, ModelFiles};
 use model_client::{ModelClient, ModelStream};
 use protocol::{ModelError, ModelEvent, ModelItem, ModelRequest, Role, ToolChoice};
-use responses_wire::Reasoning;
 use transport::{Network, Trust};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -21,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 fn client(variables: &[(&str, &str)]) -> ModelClient {
     let environment = Environment::from_iter(variables.iter().copied());
     let network = Network::new(Trust::System);
-    ModelClient::new(network, environment, Reasoning::default(), no_host(Path::new("/nowhere")))
+    ModelClient::new(network, environment, no_host(Path::new("/nowhere")))
 }
 
 /// A model host that cannot start: remote calls must not need it.

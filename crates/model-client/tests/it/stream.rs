@@ -1,4 +1,4 @@
-use protocol::{CallId, ModelEvent, ToolCall, Usage};
+use protocol::{CallId, ModelEvent, Reasoning, ToolCall, Usage};
 use serde_json::json;
 use testkit::{ModelReply, ModelScript, ModelServer, sse};
 
@@ -9,7 +9,8 @@ const KEY: &[(&str, &str)] = &[("ACME_KEY", "k")];
 #[tokio::test]
 async fn a_message_comes_as_deltas_and_whole() {
     let server = ModelScript::start([ModelReply::message("One fails.").in_pieces_of(7)]);
-    let stream = client(KEY).stream(&acme(&server.base_url()), "m", request("hello"));
+    let stream =
+        client(KEY).stream(&acme(&server.base_url()), "m", Reasoning::default(), request("hello"));
     let (events, error) = drain(stream).await;
     assert_eq!(error, None);
     let usage = Usage { input_tokens: 100, output_tokens: 10, ..Usage::default() };
@@ -32,7 +33,8 @@ async fn a_message_comes_as_deltas_and_whole() {
 #[tokio::test]
 async fn a_tool_call() {
     let server = ModelScript::start([ModelReply::tool_call("c1", "search", json!({ "q": "x" }))]);
-    let stream = client(KEY).stream(&acme(&server.base_url()), "m", request("hello"));
+    let stream =
+        client(KEY).stream(&acme(&server.base_url()), "m", Reasoning::default(), request("hello"));
     let (events, _) = drain(stream).await;
     let call = ToolCall {
         call: CallId::new("c1"),
@@ -48,7 +50,8 @@ async fn a_tool_call() {
 async fn deltas_arrive_before_the_end() {
     let mut server = ModelServer::start();
     let client = client(KEY);
-    let mut stream = client.stream(&acme(&server.base_url()), "m", request("hello"));
+    let mut stream =
+        client.stream(&acme(&server.base_url()), "m", Reasoning::default(), request("hello"));
     let service = async {
         let mut reply = server.expect_request().await.open_sse().await;
         reply.send(sse::text_delta("One")).await;
@@ -67,7 +70,8 @@ async fn deltas_arrive_before_the_end() {
 async fn dropping_the_stream_cancels_the_call() {
     let mut server = ModelServer::start();
     let client = client(KEY);
-    let mut stream = client.stream(&acme(&server.base_url()), "m", request("hello"));
+    let mut stream =
+        client.stream(&acme(&server.base_url()), "m", Reasoning::default(), request("hello"));
     let call = tokio::select! {
         call = server.expect_request() => call,
         _ = stream.next() => panic!("nobody answered"),
@@ -84,7 +88,8 @@ async fn dropping_the_stream_cancels_the_call() {
 async fn giving_up_waiting_loses_nothing() {
     let mut server = ModelServer::start();
     let client = client(KEY);
-    let mut stream = client.stream(&acme(&server.base_url()), "m", request("hello"));
+    let mut stream =
+        client.stream(&acme(&server.base_url()), "m", Reasoning::default(), request("hello"));
     let service = async {
         let mut reply = server.expect_request().await.open_sse().await;
         for event in sse::message_reply("One fails.") {
@@ -117,7 +122,13 @@ async fn connections_are_used_again() {
     let server = ModelScript::start(replies);
     let client = client(KEY);
     for _ in 0..3 {
-        let (_, error) = drain(client.stream(&acme(&server.base_url()), "m", request("x"))).await;
+        let (_, error) = drain(client.stream(
+            &acme(&server.base_url()),
+            "m",
+            Reasoning::default(),
+            request("x"),
+        ))
+        .await;
         assert_eq!(error, None);
     }
     let connections: Vec<usize> = server.requests().iter().map(|it| it.connection).collect();

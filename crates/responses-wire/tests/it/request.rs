@@ -1,8 +1,8 @@
 use protocol::{
-    CallId, ModelItem, ModelRequest, Property, Role, Schema, ToolCall, ToolChoice, ToolEffect,
-    ToolSpec,
+    CallId, ModelItem, ModelRequest, Property, Reasoning, ReasoningEffort, ReasoningSummary, Role,
+    Schema, ToolCall, ToolChoice, ToolEffect, ToolSpec,
 };
-use responses_wire::{Effort, Reasoning, Summary, encode_request, json_schema};
+use responses_wire::{encode_request, json_schema};
 use serde_json::{Value, json};
 
 fn request() -> ModelRequest {
@@ -138,9 +138,9 @@ fn reasoning_is_the_users_choice() {
         serde_json::from_str::<Value>(&body).unwrap()["reasoning"].clone()
     };
     assert_eq!(encode(Reasoning::default()), Value::Null);
-    let effort = Reasoning { effort: Some(Effort::Xhigh), summary: None };
+    let effort = Reasoning { effort: Some(ReasoningEffort::Xhigh), summary: None };
     assert_eq!(encode(effort), json!({ "effort": "xhigh" }));
-    let summary = Reasoning { effort: None, summary: Some(Summary::Auto) };
+    let summary = Reasoning { effort: None, summary: Some(ReasoningSummary::Auto) };
     assert_eq!(encode(summary), json!({ "summary": "auto" }));
 }
 

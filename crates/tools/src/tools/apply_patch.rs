@@ -115,7 +115,7 @@ fn carry_out(job: &Job, text: &str) -> Result<Vec<Change>, String> {
     let failed = |error: &dyn std::fmt::Display| format!("Nothing was changed: {error}.");
     let patch = Patch::parse(text).map_err(|error| failed(&error))?;
     let facts = Arc::clone(&job.context.facts);
-    let root = Root::open(&facts.root).map_err(|error| failed(&error))?;
+    let root = Root::of(&facts).map_err(|error| failed(&error))?;
     let patch = patch.try_map_paths(|path| root.relative(path)).map_err(|error| failed(&error))?;
     let mut tree = Tree::new();
     for path in patch.paths() {

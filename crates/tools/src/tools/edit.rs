@@ -160,7 +160,7 @@ async fn carry_out(
     let facts = Arc::clone(&job.context.facts);
     let given = path.to_owned();
     let change = blocking(move || {
-        let root = Root::open(&facts.root).map_err(|error| format!("{error}."))?;
+        let root = Root::of(&facts).map_err(|error| format!("{error}."))?;
         let path = root.relative(&given).map_err(|error| format!("{error}."))?;
         root.may_change(&path).map_err(|error| format!("{error}."))?;
         let sources = Sources { root: &root, facts: &facts };
@@ -187,7 +187,7 @@ async fn carry_out(
     }
     let facts = Arc::clone(&job.context.facts);
     blocking(move || {
-        let root = Root::open(&facts.root).map_err(|error| format!("{error}."))?;
+        let root = Root::of(&facts).map_err(|error| format!("{error}."))?;
         // Not over what somebody else wrote in the meantime.
         let now = root.read(&change.path, FILE_LIMIT).map_err(|error| format!("{error}."))?;
         if change.before.as_deref().map(str::as_bytes) != Some(&now) {

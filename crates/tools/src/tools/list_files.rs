@@ -44,9 +44,9 @@ fn start(job: Job, arguments: &Arguments) -> Result<RunningTool, BadArguments> {
     };
     Ok(reading(job, move |facts, patience| {
         // As it is now, not as it was when the turn began: the agent may have added some.
+        let root = Root::of(&facts).map_err(|error| format!("{error}."))?;
         let facts =
             workspace::repository_facts(&facts.root).map_err(|error| format!("{error}."))?;
-        let root = Root::open(&facts.root).map_err(|error| format!("{error}."))?;
         let below = match &directory {
             Some(directory) => root.relative(directory).map_err(|error| format!("{error}."))?,
             None => String::new(),

@@ -46,7 +46,7 @@ fn start(job: Job, arguments: &Arguments) -> Result<RunningTool, BadArguments> {
         Style::Full => (400, 24_000),
     };
     Ok(reading(job, move |facts, _patience| {
-        let root = Root::open(&facts.root).map_err(|error| format!("{error}."))?;
+        let root = Root::of(&facts).map_err(|error| format!("{error}."))?;
         let contents = root.read(&path, FILE_LIMIT).map_err(|error| format!("{error}."))?;
         if looks_binary(&contents) {
             return Err(format!("{path} is not a text file ({} bytes).", contents.len()));

@@ -190,7 +190,7 @@ fn tell(
             format!("Ran `{command}`. {summary}\n{}", clip(&raw, FULL_LIMIT))
         }
         Style::Typed => {
-            let details = match Root::open(&facts.root) {
+            let details = match Root::of(facts) {
                 Ok(root) => details(&report, &Sources { root: &root, facts }, patience),
                 // Gone meanwhile; the numbers stay true.
                 Err(_) => String::new(),

@@ -59,7 +59,7 @@ fn start(job: Job, arguments: &Arguments) -> Result<RunningTool, BadArguments> {
         Style::Full => (100, 300),
     };
     Ok(reading(job, move |facts, patience| {
-        let root = Root::open(&facts.root).map_err(|error| format!("{error}."))?;
+        let root = Root::of(&facts).map_err(|error| format!("{error}."))?;
         let limits =
             SearchLimits { matches, file_bytes: SOURCE_LIMIT, time: Duration::from_secs(10) };
         // Exactly first; a name that was heard is seldom spelled as it is written.

@@ -6,6 +6,28 @@ use protocol::{ChangeKind, FileChangeItem, ItemStatus};
 
 use super::*;
 
+/// The path that the model was told leads over a link.
+#[tokio::test]
+async fn files_are_named_by_the_path_that_the_thread_was_started_with() {
+    let repository = repository(&[("src/a.txt", "one\n")]);
+    let place = directory(&[]);
+    let link = place.path().join("proj");
+    std::os::unix::fs::symlink(repository.path(), &link).unwrap();
+    let context = context(&link, Style::Full);
+    let file = link.join("src/a.txt");
+    let file = file.display();
+    let patch =
+        format!("*** Begin Patch\n*** Update File: {file}\n@@\n-one\n+two\n*** End Patch\n");
+    let arguments = serde_json::json!({ "input": patch }).to_string();
+    let output = told(&context, "apply_patch", &arguments).await;
+    assert_eq!(std::fs::read_to_string(link.join("src/a.txt")).unwrap(), "two\n", "{output}");
+    let arguments = serde_json::json!({ "path": file.to_string() }).to_string();
+    assert!(told(&context, "read_file", &arguments).await.contains("two"));
+    let arguments = serde_json::json!({ "directory": link.join("src") }).to_string();
+    let listed = told(&context, "list_files", &arguments).await;
+    assert!(listed.contains("a.txt"), "{listed}");
+}
+
 fn changes(item: &ItemBody) -> &FileChangeItem {
     match item {
         ItemBody::FileChange(item) => item,

@@ -26,6 +26,31 @@ fn paths_are_understood_as_people_write_them() {
     }
 }
 
+/// `/home` may be a link, and people write what they see.
+#[test]
+fn a_root_behind_a_link_is_known_by_both_names() {
+    let real = directory(&[("src/a.rs", "text")]);
+    let elsewhere = directory(&[("proj/src/a.rs", "other")]);
+    let place = directory(&[]);
+    let link = place.path().join("proj");
+    symlink(real.path(), &link).unwrap();
+    let facts = workspace::repository_facts(&link).unwrap();
+    assert_eq!(facts.root, real.path().canonicalize().unwrap());
+    for root in [Root::open(&link).unwrap(), Root::of(&facts).unwrap()] {
+        for given in [link.join("src/a.rs"), facts.root.join("src/a.rs")] {
+            assert_eq!(root.relative(given.to_str().unwrap()).unwrap(), "src/a.rs");
+        }
+        let beside = place.path().join("other/src/a.rs");
+        let refused = root.relative(beside.to_str().unwrap());
+        assert!(matches!(refused, Err(PathError::Outside(_))), "{refused:?}");
+    }
+    // The name opens nothing: whoever changes the link moves no workspace.
+    std::fs::remove_file(&link).unwrap();
+    symlink(elsewhere.path().join("proj"), &link).unwrap();
+    let root = Root::of(&facts).unwrap();
+    assert_eq!(root.read(link.join("src/a.rs").to_str().unwrap(), LIMIT).unwrap(), b"text");
+}
+
 #[test]
 fn reading_says_what_is_wrong() {
     let directory = directory(&[("a", "text"), ("big", &"x".repeat(1001)), ("d/b", "")]);
