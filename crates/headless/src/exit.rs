@@ -96,7 +96,11 @@ pub enum HeadlessError {
     Conversation { message: String },
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
-    #[error("cannot write the answer to {}: {source}", path.display())]
+    #[error(
+        "cannot write the answer to {}: {source}; check that the directory exists, may be written \
+         to and has space",
+        path.display()
+    )]
     AnswerFile { path: PathBuf, source: io::Error },
 }
 

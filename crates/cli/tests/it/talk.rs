@@ -161,7 +161,11 @@ fn mistakes_are_named_before_anybody_is_called() {
     };
     fails(&["-i", "none.wav", "-o", "a.wav"], 1, &["cannot read none.wav"]);
     fails(&["-i", "notes.txt", "-o", "a.wav"], 1, &["notes.txt is not a WAV file"]);
-    fails(&["-i", "question.wav", "-o", "no/dir/a.wav"], 1, &["cannot write no/dir/a.wav"]);
+    fails(
+        &["-i", "question.wav", "-o", "no/dir/a.wav"],
+        1,
+        &["cannot write the answer to no/dir/a.wav"],
+    );
     fails(&["-i", "question.wav", "-o", "a.wav", "--cd", "/none"], 2, &["/none"]);
     assert_eq!(lab.run(&["talk", "-i", "question.wav"]).code, Some(2));
 }

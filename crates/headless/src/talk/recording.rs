@@ -113,7 +113,9 @@ impl Unfinished {
             .suffix(".wav.part")
             // As any file that somebody makes; less by the umask.
             .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(directory)?
+            .tempfile_in(directory)
+            // Without a path that nobody has named.
+            .map_err(|error| io::Error::from(error.kind()))?
             .into_parts();
         Ok((file, Self { part, place: place.to_owned() }))
     }
@@ -130,7 +132,10 @@ fn open(place: &Path) -> io::Result<(File, Option<Unfinished>)> {
     let beside = || Unfinished::beside(place).map(|(file, it)| (file, Some(it)));
     let there = match fs::symlink_metadata(place) {
         Ok(there) => there.file_type(),
-        Err(error) if error.kind() == ErrorKind::NotFound => return beside(),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            // Says why it cannot be, where no file can be made beside it.
+            return beside().or_else(|_| Ok((File::create_new(place)?, None)));
+        }
         Err(error) => return Err(error),
     };
     if is_of_the_kernel(place) {
