@@ -1,13 +1,17 @@
 //! Crates use lower layers only, pure crates stay pure, and nobody re-exports another's API.
 //!
-//! Reads the resolved graph, so that a helper crate cannot smuggle an edge past it, and the
-//! sources, because a `pub use` is no edge.
+//! Reads the resolved graph, so that a helper crate cannot smuggle an edge past it, the sources,
+//! because a `pub use` is no edge, and the lists of what pure crates may not call, because the
+//! standard library is none either.
+
+mod exports;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 
+use self::exports::{Export, exports};
 use crate::graph::{Graph, reachable};
 
 /// Lowest first, as in ARCHITECTURE.md. A crate may use any crate on an earlier line.
@@ -34,6 +38,9 @@ const PURE: usize = 4;
 const IMPURE: &[&str] =
     &["tokio", "mio", "socket2", "reqwest", "cpal", "crossterm", "rand", "getrandom"];
 
+/// Has what clippy forbids in one crate.
+const CLIPPY: &str = "clippy.toml";
+
 /// Test support: ordinary crates must not reach it.
 const TEST_ONLY: &str = "testkit";
 
@@ -41,6 +48,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
     let graph = Graph::read()?;
     let mut problems = edges(&graph);
     problems.extend(re_exports(&graph)?);
+    problems.extend(purity(&graph)?);
     ensure!(problems.is_empty(), "layering:\n{}", problems.join("\n"));
     println!("layers: {} crates, no edge up or sideways", graph.workspace_members.len());
     Ok(())
@@ -81,17 +89,37 @@ fn re_exports(graph: &Graph) -> anyhow::Result<Vec<String>> {
         let sources = member.manifest_path.with_file_name("src");
         for path in rust_files(&sources)? {
             let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-            for (number, line) in text.lines().enumerate() {
-                let Some(used) = line.trim_start().strip_prefix("pub use ") else { continue };
-                let root = used.trim_start_matches("::").split([':', ';', ' ']).next();
-                if let Some(name) = names.iter().find(|name| root == Some(name.as_str())) {
-                    let at = path.strip_prefix(&graph.workspace_root).unwrap_or(&path);
-                    problems.push(format!("  {}:{} re-exports {name}", at.display(), number + 1));
-                }
-            }
+            let at = path.strip_prefix(&graph.workspace_root).unwrap_or(&path).display();
+            let exports = exports(&text, &names);
+            problems.extend(
+                exports
+                    .iter()
+                    .map(|Export { line, owner }| format!("  {at}:{line} re-exports {owner}")),
+            );
         }
     }
     Ok(problems)
+}
+
+/// Clippy reads one file for each crate and knows no common part.
+fn purity(graph: &Graph) -> anyhow::Result<Vec<String>> {
+    let mut lists = Vec::new();
+    for krate in graph.members() {
+        if level(&krate.name).is_some_and(|layer| layer <= PURE) {
+            let path = krate.manifest_path.with_file_name(CLIPPY);
+            let list = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+            lists.push((krate.name.as_str(), list));
+        }
+    }
+    let lowest = LAYERS[0][0];
+    let (_, wanted) = lists
+        .iter()
+        .find(|(name, _)| *name == lowest)
+        .with_context(|| format!("there is no crate {lowest}"))?;
+    let others = lists.iter().filter(|(_, list)| list != wanted);
+    Ok(others
+        .map(|(name, _)| format!("  {name}/{CLIPPY} is not as {lowest}/{CLIPPY}: copy that"))
+        .collect())
 }
 
 fn rust_files(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {

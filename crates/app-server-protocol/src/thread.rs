@@ -92,7 +92,7 @@ pub struct Thread {
     pub path: Option<String>,
     pub cwd: String,
     pub cli_version: String,
-    /// `appServer`, `exec`, or `cli`.
+    /// `appServer`, since every thread is started through it.
     pub source: String,
     pub name: Option<String>,
     pub project_id: Option<String>,

@@ -47,12 +47,14 @@ fn run(face: Face) -> Result<Exit, Failure> {
     match face {
         Face::Exec(args) => {
             let services = Services::new(args.config.overrides.clone())?;
+            let services = services.for_thread(&args.thread)?;
             on_runtime(exec::run(args, services))
         }
         Face::Models(args) => on_runtime(models::run(args)),
         Face::Sessions(args) => sessions::run(args),
         Face::Talk(args) => {
             let services = Services::new(args.config.overrides.clone());
+            let services = services.and_then(|it| it.for_thread(&args.thread));
             let services = talk::or_say_why(args.format(), services)?;
             on_runtime(talk::run(args, services))
         }

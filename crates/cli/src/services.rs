@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tools::Toolbox;
 use transport::{Network, Trust};
 
+use crate::args::ThreadFlags;
 use crate::failure::Failure;
 use crate::own_voice::OwnVoice;
 use crate::processes::{host_command, spawner_program};
@@ -66,8 +67,15 @@ impl Services {
         let shelf = Shelf::from_env(|name| environment.path(name)).ok_or_else(|| {
             Failure::other("no place for models: set DUET_MODELS, or HOME to your home directory")
         })?;
-        let local = local_models(&manifest, &shelf, &environment, &cwd)?;
+        let local = local_models(&manifest, &shelf, &environment, &writable(&config, &cwd, None))?;
         Ok(Self { home, environment, overrides, config, cwd, shelf, manifest, local, spawner })
+    }
+
+    /// For a thread with these flags: the model host is where its commands cannot write.
+    pub(crate) fn for_thread(mut self, flags: &ThreadFlags) -> Result<Self, Failure> {
+        let writable = writable(&self.config, &self.cwd, Some(flags));
+        self.local = local_models(&self.manifest, &self.shelf, &self.environment, &writable)?;
+        Ok(self)
     }
 
     /// An error where the agent's model would be the bundled one, and it is not there.
@@ -152,16 +160,27 @@ impl Services {
 /// The manifest's name of the agent's model.
 const AGENT: &str = "agent";
 
+/// Where commands may write besides the temporary directories. The threads of other programs
+/// are not known yet; they are taken to work where we were started.
+fn writable(config: &Config, cwd: &Path, flags: Option<&ThreadFlags>) -> Vec<PathBuf> {
+    let mut roots = vec![cwd.to_owned()];
+    roots.extend(config.agent.sandbox.writable_roots.iter().cloned());
+    if let Some(ThreadFlags { dir, model: _, sandbox: _, add_dir, ephemeral: _ }) = flags {
+        roots.extend(dir.iter().chain(add_dir).map(|dir| cwd.join(dir)));
+    }
+    roots
+}
+
 fn local_models(
     manifest: &Manifest,
     shelf: &Shelf,
     environment: &Environment,
-    cwd: &Path,
+    writable: &[PathBuf],
 ) -> Result<inference::Client, Failure> {
     let agent = manifest
         .get(AGENT)
         .ok_or_else(|| Failure::other("the manifest of models names no agent: this is a bug"))?;
-    let runtime_dir = inference::default_runtime_dir(cwd).map_err(|error| {
+    let runtime_dir = inference::default_runtime_dir(writable).map_err(|error| {
         Failure::other(format!("no place for the model host's socket: {error}"))
     })?;
     let cache = environment
@@ -209,5 +228,31 @@ impl Served {
         self.voice.shutdown().await;
         self.stop.cancel();
         while self.connections.join_next().await.is_some() {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each of them is a place where a command could put another socket than the model host's.
+    #[test]
+    fn commands_write_where_the_flags_say() {
+        let home = Home::at("/nowhere");
+        let root = r#"sandbox_workspace_write.writable_roots=["/data"]"#;
+        let root = Override::parse(root).unwrap();
+        let config = Config::load(&home, &[root], &Environment::of_process()).unwrap();
+        let flags = ThreadFlags {
+            dir: Some(".cache".into()),
+            model: None,
+            sandbox: None,
+            add_dir: vec!["/x".into()],
+            ephemeral: false,
+        };
+        let places = |it: &[&str]| it.iter().map(PathBuf::from).collect::<Vec<_>>();
+        let cwd = Path::new("/home/a");
+        assert_eq!(writable(&config, cwd, None), places(&["/home/a", "/data"]));
+        let all = places(&["/home/a", "/data", "/home/a/.cache", "/x"]);
+        assert_eq!(writable(&config, cwd, Some(&flags)), all);
     }
 }

@@ -36,7 +36,7 @@ impl Exit {
 }
 
 /// How long an interrupted turn may take to end before we leave anyway.
-pub(crate) const INTERRUPT_PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const INTERRUPT_PATIENCE: Duration = Duration::from_secs(7);
 
 /// Somebody wants the command to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -22,7 +22,7 @@ async fn main() -> anyhow::Result<()> {
         HostCommand { program, args: vec![] },
         HostOptions {
             files: ModelFiles { agent, speech: PathBuf::new() },
-            runtime_dir: default_runtime_dir(&std::env::current_dir()?)?,
+            runtime_dir: default_runtime_dir(&[std::env::current_dir()?])?,
             cache_dir: std::env::temp_dir().join("duet-prefixes"),
             idle_exit: HostOptions::IDLE_EXIT,
             threads: None,

@@ -93,20 +93,6 @@ impl Client {
         Speech { call: self.call(Job::Synthesize { text, speed }, Bytes::new()) }
     }
 
-    /// Computes what the requests of a thread have in common (instructions, tools), so that
-    /// the first one is answered as fast as the others. `request` needs no input.
-    pub async fn prepare(&self, request: ModelRequest) -> Result<(), Error> {
-        let mut call = self.call(Job::Prepare { request: request.into() }, Bytes::new());
-        loop {
-            match call.next().await {
-                Some(Ok((Reply::Loading { .. }, _))) => {}
-                Some(Ok((reply, _))) => return Err(unexpected(&reply)),
-                Some(Err(error)) => return Err(error),
-                None => return Ok(()),
-            }
-        }
-    }
-
     /// Loads models before they are needed, in this order.
     pub fn warm_up(&self, models: Vec<Model>) -> WarmUp {
         WarmUp { call: self.call(Job::WarmUp { models }, Bytes::new()) }

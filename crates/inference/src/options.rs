@@ -75,10 +75,10 @@ impl fmt::Display for Model {
 /// Where a host's socket, lock and log are: `$XDG_RUNTIME_DIR/duet`, else `duet/run` in the
 /// user's cache directory, else `/var/tmp/duet-UID`.
 ///
-/// Never where a confined command may write, the temporary directories and `workspace` (as far
-/// as there is a place outside it): whoever can put a socket there hears what the user says, and
+/// Never where a confined command may write, the temporary directories and `writable` (as far as
+/// there is a place outside those): whoever can put a socket there hears what the user says, and
 /// whoever can put a link there chooses the file that the log is written to.
-pub fn default_runtime_dir(workspace: &Path) -> io::Result<PathBuf> {
+pub fn default_runtime_dir(writable: &[PathBuf]) -> io::Result<PathBuf> {
     let uid = rustix::process::getuid().as_raw();
     let folder = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let cache = folder("XDG_CACHE_HOME")
@@ -90,7 +90,7 @@ pub fn default_runtime_dir(workspace: &Path) -> io::Result<PathBuf> {
         Some(PathBuf::from(format!("/var/tmp/duet-{uid}"))),
     ];
     let temporary = [std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/dev/shm")];
-    first_safe(candidates.into_iter().flatten(), &temporary, workspace).ok_or_else(|| {
+    first_safe(candidates.into_iter().flatten(), &temporary, writable).ok_or_else(|| {
         io::Error::other(
             "commands may write to every place that there is for it: set XDG_RUNTIME_DIR to a \
              folder of yours with a short path, outside the temporary directories",
@@ -107,16 +107,18 @@ const SOCKET_NAME: usize = 27;
 fn first_safe(
     candidates: impl Iterator<Item = PathBuf>,
     temporary: &[PathBuf],
-    workspace: &Path,
+    writable: &[PathBuf],
 ) -> Option<PathBuf> {
-    let is_below = |dir: &Path, root: &Path| resolved(dir).starts_with(resolved(root));
+    let is_below = |dir: &Path, roots: &[PathBuf]| {
+        roots.iter().any(|root| resolved(dir).starts_with(resolved(root)))
+    };
     let usable: Vec<PathBuf> = candidates
         .filter(|dir| dir.is_absolute())
         .filter(|dir| dir.as_os_str().len() + SOCKET_NAME <= MAX_SOCKET_PATH)
-        .filter(|dir| !temporary.iter().any(|root| is_below(dir, root)))
+        .filter(|dir| !is_below(dir, temporary))
         .collect();
     // Whoever works in `/` has opened everything; that is no reason to do nothing at all.
-    let outside = usable.iter().find(|dir| !is_below(dir, workspace));
+    let outside = usable.iter().find(|dir| !is_below(dir, writable));
     outside.or(usable.first()).cloned()
 }
 
@@ -175,10 +177,11 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(candidates: &[&Path], workspace: &Path, expected: Option<&Path>) {
+    fn check(candidates: &[&Path], writable: &[&Path], expected: Option<&Path>) {
         let temporary = [PathBuf::from("/tmp"), PathBuf::from("/dev/shm")];
         let candidates = candidates.iter().map(|it| it.to_path_buf());
-        assert_eq!(first_safe(candidates, &temporary, workspace).as_deref(), expected);
+        let writable: Vec<PathBuf> = writable.iter().map(|it| it.to_path_buf()).collect();
+        assert_eq!(first_safe(candidates, &temporary, &writable).as_deref(), expected);
     }
 
     #[test]
@@ -187,13 +190,14 @@ mod tests {
         let (run, cache) = (path("/run/user/7/duet"), path("/home/a/.cache/duet/run"));
         let last = path("/var/tmp/duet-7");
         let work = path("/home/a/work");
-        check(&[run, cache, last], work, Some(run));
-        check(&[path("/tmp/run-7/duet"), cache, last], work, Some(cache));
-        check(&[path("/dev/shm/duet"), path("relative"), last], work, Some(last));
+        check(&[run, cache, last], &[work], Some(run));
+        check(&[path("/tmp/run-7/duet"), cache, last], &[work], Some(cache));
+        check(&[path("/dev/shm/duet"), path("relative"), last], &[work], Some(last));
         // A workspace around it, also one that holds every place.
-        check(&[cache, last], path("/home/a"), Some(last));
-        check(&[cache, last], path("/"), Some(cache));
-        check(&[path("/tmp/duet")], work, None);
+        check(&[cache, last], &[path("/home/a")], Some(last));
+        check(&[cache, last], &[work, path("/home/a/.cache")], Some(last));
+        check(&[cache, last], &[path("/")], Some(cache));
+        check(&[path("/tmp/duet")], &[work], None);
     }
 
     #[test]
@@ -203,13 +207,13 @@ mod tests {
         let link = home.path().join("link");
         std::os::unix::fs::symlink(temporary.path(), &link).unwrap();
         let last = Path::new("/var/tmp/duet-7");
-        check(&[&link.join("duet"), last], Path::new("/home/a/work"), Some(last));
+        check(&[&link.join("duet"), last], &[Path::new("/home/a/work")], Some(last));
     }
 
     #[test]
     fn a_path_that_is_too_long_for_a_socket_is_passed_over() {
         let long = PathBuf::from(format!("/home/{}", "a".repeat(80)));
         let last = Path::new("/var/tmp/duet-7");
-        check(&[&long, last], Path::new("/w"), Some(last));
+        check(&[&long, last], &[Path::new("/w")], Some(last));
     }
 }

@@ -7,7 +7,7 @@
 //! * Sending never waits for receiving, nor the other way round.
 //! * Commands overtake sound, keep their order, and are never dropped.
 //! * No sound is sent before the first command: a session is configured before it hears.
-//! * Sound that waits is bounded; what is dropped of it is counted.
+//! * Sound that waits is bounded, and none of it is dropped: who has more waits too.
 
 mod link;
 mod outbox;

@@ -1,4 +1,4 @@
-//! What waits to be sent: commands, which overtake, and sound, which may grow old.
+//! What waits to be sent: commands, and sound, which they overtake.
 
 use std::collections::VecDeque;
 use std::pin::pin;
@@ -47,7 +47,6 @@ struct State {
     commands: VecDeque<Outgoing>,
     sound: VecDeque<Vec<i16>>,
     samples: usize,
-    dropped: u64,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -67,8 +66,7 @@ pub(crate) enum Outgoing {
 }
 
 impl Outbox {
-    /// At most `backlog` of sound waits. Live sound wants little, so that it stays live
-    /// (200 ms); a file wants as much as it likes.
+    /// At most `backlog` of sound waits.
     pub fn new(backlog: Duration) -> Self {
         let millis = usize::try_from(backlog.as_millis()).unwrap_or(usize::MAX);
         Self {
@@ -92,26 +90,7 @@ impl Outbox {
         self.put(Outgoing::Ping)
     }
 
-    /// Live sound, 24 kHz mono. Never waits: the oldest gives way.
-    pub fn offer_sound(&self, pcm: Vec<i16>) {
-        let mut state = self.shared.lock();
-        if state.life == Life::Closed || pcm.is_empty() {
-            return;
-        }
-        state.samples += pcm.len();
-        state.sound.push_back(pcm);
-        while self.shared.max_samples < state.samples
-            && 1 < state.sound.len()
-            && let Some(oldest) = state.sound.pop_front()
-        {
-            state.samples -= oldest.len();
-            state.dropped += u64::try_from(oldest.len()).unwrap_or(u64::MAX);
-        }
-        drop(state);
-        self.shared.ready.notify_one();
-    }
-
-    /// Recorded sound, 24 kHz mono: waits for room, loses nothing. Cancel-safe: what was
+    /// Sound, 24 kHz mono: waits for room, loses nothing. Cancel-safe: what was
     /// not taken was not sent.
     pub async fn feed_sound(&self, pcm: Vec<i16>) -> Result<(), OutboxClosed> {
         let mut pcm = Some(pcm);
@@ -135,12 +114,6 @@ impl Outbox {
             }
             room.await;
         }
-    }
-
-    /// How much live sound was dropped so far.
-    pub fn dropped(&self) -> Duration {
-        let dropped = self.shared.lock().dropped;
-        Duration::from_micros(dropped.saturating_mul(1_000) / 24)
     }
 
     /// A new link takes over.

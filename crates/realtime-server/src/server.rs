@@ -132,11 +132,6 @@ impl RealtimeServer {
         format!("ws://{}/v1/realtime", self.addr)
     }
 
-    /// Serves until it is dropped or something breaks.
-    pub async fn run(mut self) {
-        while self.tasks.join_next().await.is_some() {}
-    }
-
     /// Says goodbye to the clients and ends.
     pub async fn shutdown(mut self) {
         self.stop.cancel();

@@ -51,8 +51,6 @@ pub(crate) struct AgentJob {
 pub(crate) enum Work {
     /// Loads the model.
     Load,
-    /// Computes what the requests of a thread have in common.
-    Prepare(ModelRequest),
     Generate(ModelRequest),
 }
 
@@ -114,7 +112,6 @@ impl Worker<'_> {
     fn answer(&mut self, job: AgentJob) {
         let done = match &job.work {
             Work::Load => Ok(()),
-            Work::Prepare(request) => self.prepare(request, &job),
             Work::Generate(request) => self.generate(request, &job),
         };
         match done {
@@ -123,14 +120,6 @@ impl Worker<'_> {
             Err(Stop::Cancelled) => {}
             Err(Stop::Failed(failure)) => job.say(failed(failure)),
         }
-    }
-
-    fn prepare(&mut self, request: &ModelRequest, job: &AgentJob) -> Result<(), Stop> {
-        let (prefix, _) = self.tokens(&Prompt::of(request))?;
-        let scheduler = self.scheduler;
-        let mut turn = scheduler.enter(Priority::Agent, &job.cancel)?;
-        self.engine.prompt(&prefix, prefix.len(), &mut turn)?;
-        Ok(())
     }
 
     fn generate(&mut self, request: &ModelRequest, job: &AgentJob) -> Result<(), Stop> {

@@ -157,7 +157,7 @@ fn model_of(job: &Job) -> Model {
         Job::EndOfTurn => Model::EndOfTurn,
         Job::Transcribe { .. } => Model::SpeechToText,
         Job::Synthesize { .. } => Model::TextToSpeech,
-        Job::Prepare { .. } | Job::Generate { .. } => Model::Agent,
+        Job::Generate { .. } => Model::Agent,
         Job::WarmUp { models } => models.first().copied().unwrap_or(Model::Agent),
     }
 }
@@ -174,7 +174,6 @@ impl Task<'_> {
     fn run(self, job: Job, payload: &Bytes) -> Result<(), Stop> {
         match job {
             Job::WarmUp { models } => self.warm_up(&models),
-            Job::Prepare { request } => self.ask_agent(Work::Prepare(request.into())),
             Job::Generate { request } => self.ask_agent(Work::Generate(request.into())),
             Job::EndOfTurn => self.end_of_turn(payload),
             Job::Transcribe { language, vocabulary } => {

@@ -14,10 +14,6 @@ pub(crate) enum Job {
     WarmUp {
         models: Vec<Model>,
     },
-    /// Computes what is common to the requests of a thread, before the first one comes.
-    Prepare {
-        request: WireRequest,
-    },
     Generate {
         request: WireRequest,
     },

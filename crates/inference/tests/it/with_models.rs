@@ -159,7 +159,7 @@ async fn a_fresh_host_starts_from_the_states_on_disk() {
     let client = bench.client();
     let mut question = request("Run the tests.", ToolChoice::Required);
     question.instructions = "Be exact. ".repeat(120);
-    client.prepare(question.clone()).await.unwrap();
+    all(client.generate(question.clone())).await;
     bench.kill_host().await.unwrap();
     let warm = usage(&all(client.generate(question.clone())).await);
     assert!(warm.cached_input_tokens > 300, "{warm:?}");

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use crate::server_out::{message, response};
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "readers in other languages take files")]
 fn one_of_each_event_is_written_for_other_readers() {
     let mut lines = String::new();
     let mut kinds = BTreeSet::new();
