@@ -35,7 +35,8 @@ impl Exit {
     }
 }
 
-/// How long an interrupted turn may take to end before we leave anyway.
+/// How long an interrupted turn may take to end before we leave anyway: longer than the agent
+/// waits for a tool to let go (5 s).
 pub(crate) const INTERRUPT_PATIENCE: Duration = Duration::from_secs(7);
 
 /// Somebody wants the command to stop.
