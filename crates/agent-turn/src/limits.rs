@@ -33,9 +33,9 @@ pub enum Repeats {
 /// 13 s together) will not come back while somebody watches.
 const RETRIES: u32 = 5;
 
-/// The process group of a cancelled tool is killed at once; what takes longer than this
-/// hangs in the kernel.
-const CANCEL_GRACE: Duration = Duration::from_secs(2);
+/// A cancelled command is asked to end, and killed two seconds later if it does not listen; then
+/// its whole output is reported. What takes longer than this hangs in the kernel.
+const CANCEL_GRACE: Duration = Duration::from_secs(5);
 
 impl Limits {
     /// For models that are coding agents by themselves.

@@ -80,7 +80,7 @@ fn needs_approval(tool: &str, act: &str) -> Verdict {
     Verdict::Refuse(format!(
         "refused: {tool} would {act}, which needs the user's approval under the approval policy \
          `untrusted`, and nobody can be asked here. Do without it, or tell the user to start with \
-         `--ask-for-approval on-request` or `never`."
+         `-c approval_policy=on-request` or `never`."
     ))
 }
 

@@ -28,6 +28,8 @@ pub enum ThreadItem {
         status: CommandStatus,
         command_actions: Vec<CommandAction>,
         aggregated_output: Option<String>,
+        /// `None` for a command that has not ended, and for one that came to no end of its own;
+        /// then the last line of `aggregated_output` says why.
         exit_code: Option<i32>,
         duration_ms: Option<u64>,
     },

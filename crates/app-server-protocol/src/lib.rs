@@ -58,8 +58,9 @@ pub use crate::rpc::{Empty, ErrorObject, Malformed, Message, RequestId, code};
 pub use crate::thread::{
     ActiveFlag, ApprovalPolicyName, SandboxModeName, SandboxPolicyShape, Thread,
     ThreadLoadedListParams, ThreadLoadedListResult, ThreadReadParams, ThreadReadResult,
-    ThreadStartParams, ThreadStartResult, ThreadStatus, ThreadUnsubscribeParams,
-    ThreadUnsubscribeResult, TokenBreakdown, TokenUsage, UnsubscribeStatus,
+    ThreadResumeParams, ThreadStartParams, ThreadStartResult, ThreadStatus,
+    ThreadUnsubscribeParams, ThreadUnsubscribeResult, TokenBreakdown, TokenUsage,
+    UnsubscribeStatus,
 };
 pub use crate::turn::{
     Turn, TurnError, TurnInterruptParams, TurnStartParams, TurnStartResult, TurnState,

@@ -20,7 +20,8 @@ use crate::realtime::{
 use crate::rpc::{Empty, ErrorObject, code};
 use crate::thread::{
     ThreadLoadedListParams, ThreadLoadedListResult, ThreadReadParams, ThreadReadResult,
-    ThreadStartParams, ThreadStartResult, ThreadUnsubscribeParams, ThreadUnsubscribeResult,
+    ThreadResumeParams, ThreadStartParams, ThreadStartResult, ThreadUnsubscribeParams,
+    ThreadUnsubscribeResult,
 };
 use crate::turn::{
     TurnInterruptParams, TurnStartParams, TurnStartResult, TurnSteerParams, TurnSteerResult,
@@ -100,6 +101,7 @@ methods! {
     Initialize "initialize" (InitializeParams) -> InitializeResult;
 
     ThreadStart "thread/start" (ThreadStartParams) -> ThreadStartResult;
+    ThreadResume "thread/resume" (ThreadResumeParams) -> ThreadStartResult;
     ThreadRead "thread/read" (ThreadReadParams) -> ThreadReadResult;
     ThreadLoadedList "thread/loaded/list" (ThreadLoadedListParams) -> ThreadLoadedListResult;
     ThreadUnsubscribe "thread/unsubscribe" (ThreadUnsubscribeParams) -> ThreadUnsubscribeResult;
@@ -133,6 +135,7 @@ impl ClientRequest {
             | Self::RealtimeListVoices(_) => true,
             Self::Initialize(_)
             | Self::ThreadStart(_)
+            | Self::ThreadResume(_)
             | Self::ThreadRead(_)
             | Self::ThreadLoadedList(_)
             | Self::ThreadUnsubscribe(_)

@@ -51,16 +51,16 @@ pub fn news(event: &Event, origin: Origin<'_>) -> Vec<ServerNotification> {
             let thread = Thread::new(thread, settings, *at, origin);
             vec![News::ThreadStarted(ThreadStarted { thread })]
         }
-        EventBody::TurnStarted { turn, source: _ } => vec![
-            status(thread, ThreadStatus::Active { active_flags: Vec::new() }),
-            News::TurnStarted(TurnStarted {
-                thread_id: thread_id(),
-                turn: Turn {
-                    started_at: Some(seconds(*at)),
-                    ..Turn::new(turn, &TurnStatus::InProgress)
-                },
-            }),
-        ],
+        EventBody::TurnPreparing { turn: _ } => {
+            vec![status(thread, ThreadStatus::Active { active_flags: Vec::new() })]
+        }
+        EventBody::TurnStarted { turn, source: _ } => vec![News::TurnStarted(TurnStarted {
+            thread_id: thread_id(),
+            turn: Turn {
+                started_at: Some(seconds(*at)),
+                ..Turn::new(turn, &TurnStatus::InProgress)
+            },
+        })],
         EventBody::ItemStarted { turn, item } => thread_item(item)
             .map(|item| {
                 News::ItemStarted(ItemStarted {

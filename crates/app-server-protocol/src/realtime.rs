@@ -286,6 +286,7 @@ pub enum StageName {
     AgentDone,
     FirstAudio,
     ReplyDone,
+    ReplyBroken,
 }
 
 impl From<Stage> for StageName {
@@ -299,6 +300,7 @@ impl From<Stage> for StageName {
             Stage::AgentDone => Self::AgentDone,
             Stage::FirstAudio => Self::FirstAudio,
             Stage::ReplyDone => Self::ReplyDone,
+            Stage::ReplyBroken => Self::ReplyBroken,
         }
     }
 }

@@ -24,9 +24,11 @@ pub fn replay<'a>(
         }
         let Some(thread) = &mut thread else { continue };
         match body {
+            EventBody::TurnPreparing { turn: _ } => {
+                thread.status = ThreadStatus::Active { active_flags: Vec::new() };
+            }
             EventBody::TurnStarted { turn, source: _ } => {
                 let started_at = Some(seconds(*at));
-                thread.status = ThreadStatus::Active { active_flags: Vec::new() };
                 thread.turns.push(Turn { started_at, ..Turn::new(turn, &TurnStatus::InProgress) });
             }
             EventBody::ItemCompleted { turn, item } => {

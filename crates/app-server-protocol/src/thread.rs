@@ -30,6 +30,22 @@ pub struct ThreadStartParams {
     pub ephemeral: Option<bool>,
 }
 
+/// A thread of an earlier process goes on. What is left out is as it was (`cwd`, `model`,
+/// `modelProvider`), or comes from the configuration: what a thread was allowed is not remembered.
+/// One that runs here already keeps what it runs with.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadResumeParams {
+    pub thread_id: String,
+    /// The answer's `thread.turns` stay empty.
+    #[serde(default)]
+    pub exclude_turns: bool,
+    /// `ephemeral` has no meaning here.
+    #[serde(flatten)]
+    pub start: ThreadStartParams,
+}
+
+/// Of `thread/resume` too.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ThreadStartResult {

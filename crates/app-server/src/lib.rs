@@ -66,7 +66,17 @@ impl AppServer {
 
     /// What is configured now: the file is read again, so that an edit needs no restart.
     fn config(&self, overrides: Vec<Override>) -> Result<Config, ErrorObject> {
-        let all: Vec<Override> = self.overrides.iter().cloned().chain(overrides).collect();
+        self.config_over(Vec::new(), overrides)
+    }
+
+    /// As [`Self::config`], where what is not said now is as it was `before`.
+    fn config_over(
+        &self,
+        before: Vec<Override>,
+        overrides: Vec<Override>,
+    ) -> Result<Config, ErrorObject> {
+        let own = self.overrides.iter().cloned();
+        let all: Vec<Override> = before.into_iter().chain(own).chain(overrides).collect();
         Config::load(&self.home, &all, &self.environment).map_err(misconfigured)
     }
 

@@ -13,10 +13,10 @@ use app_server_protocol::{
     RealtimeListVoicesResult, RealtimePrompt, RealtimeStartParams, RealtimeStopParams,
     RealtimeTransport, RealtimeVersionName, SandboxPolicyShape, ServerNotification,
     SkillsListResult, Thread as ThreadShape, ThreadLoadedListResult, ThreadReadParams,
-    ThreadReadResult, ThreadStartParams, ThreadStartResult, ThreadUnsubscribeParams,
-    ThreadUnsubscribeResult, Turn, TurnInterruptParams, TurnStartParams, TurnStartResult,
-    TurnSteerParams, TurnSteerResult, UnsubscribeStatus, UserInput, WarningNotice, code, news,
-    replay,
+    ThreadReadResult, ThreadResumeParams, ThreadStartParams, ThreadStartResult,
+    ThreadUnsubscribeParams, ThreadUnsubscribeResult, Turn, TurnInterruptParams, TurnStartParams,
+    TurnStartResult, TurnSteerParams, TurnSteerResult, UnsubscribeStatus, UserInput, WarningNotice,
+    code, news, replay,
 };
 use config::{ConfigError, KeySource, Override, ProviderKind};
 use engine::{Cursor, RealtimeStart, Refused, Thread, ThreadStart};
@@ -38,12 +38,14 @@ pub(crate) struct Session<'a> {
     source: &'a str,
     originator: String,
     threads: HashMap<ThreadId, Subscription>,
+    subscribed: u64,
     events: SelectAll<Pin<Box<dyn Stream<Item = Heard> + Send>>>,
     /// Told before anything that happens later.
     pending: VecDeque<ServerNotification>,
 }
 
 struct Subscription {
+    number: u64,
     thread: Thread,
     microphone: Microphone,
     unsubscribe: AbortHandle,
@@ -51,8 +53,11 @@ struct Subscription {
 
 enum Heard {
     Event(Arc<Event>),
-    /// The thread ended, or is not listened to any more.
-    End(ThreadId),
+    /// The thread ended, or this subscription to it: by then there may be a newer one.
+    End {
+        thread: ThreadId,
+        subscription: u64,
+    },
 }
 
 impl Service for Session<'_> {
@@ -63,6 +68,7 @@ impl Service for Session<'_> {
     async fn handle(&mut self, request: ClientRequest) -> Result<Box<RawValue>, ErrorObject> {
         match request {
             ClientRequest::ThreadStart(params) => result(&self.start_thread(params)?),
+            ClientRequest::ThreadResume(params) => result(&self.resume_thread(params).await?),
             ClientRequest::ThreadRead(params) => result(&self.read_thread(&params)?),
             ClientRequest::ThreadLoadedList(_) => result(&ThreadLoadedListResult {
                 data: self.server.engine.loaded().iter().map(ToString::to_string).collect(),
@@ -120,6 +126,7 @@ impl<'a> Session<'a> {
             source,
             originator: String::new(),
             threads: HashMap::new(),
+            subscribed: 0,
             events: SelectAll::new(),
             pending: VecDeque::new(),
         }
@@ -130,8 +137,10 @@ impl<'a> Session<'a> {
             Heard::Event(event) => {
                 self.pending.extend(news(event, self.server.origin()));
             }
-            Heard::End(thread) => {
-                self.threads.remove(thread);
+            Heard::End { thread, subscription } => {
+                if self.threads.get(thread).is_some_and(|it| it.number == *subscription) {
+                    self.threads.remove(thread);
+                }
             }
         }
     }
@@ -143,56 +152,111 @@ impl<'a> Session<'a> {
         params: ThreadStartParams,
     ) -> Result<ThreadStartResult, ErrorObject> {
         let ephemeral = params.ephemeral.unwrap_or(false);
-        let cwd = self.server.cwd.join(params.cwd.as_deref().unwrap_or_default());
+        let cwd = params.cwd.clone().unwrap_or_default();
+        let (mut start, warnings) = self.configured(params, Vec::new(), Path::new(&cwd))?;
+        start.settings.ephemeral = ephemeral;
+        let thread = self.server.engine.start_thread(start).map_err(refuse)?;
+        self.warn(&thread, warnings);
+        let cursor = thread.subscribe_from(0);
+        self.listen(thread.clone(), cursor);
+        let now = std::time::SystemTime::now();
+        let shape = ThreadShape::new(thread.id(), thread.settings(), now, self.server.origin());
+        Ok(started(&thread, shape))
+    }
+
+    async fn resume_thread(
+        &mut self,
+        params: ThreadResumeParams,
+    ) -> Result<ThreadStartResult, ErrorObject> {
+        let ThreadResumeParams { thread_id, exclude_turns, start } = params;
+        let id = ThreadId::from(thread_id.as_str());
+        let thread = match self.server.engine.thread(&id) {
+            Some(thread) => thread,
+            None => self.reopen_thread(id, start).await?,
+        };
+        let mut shape = self.shape(&thread)?;
+        if exclude_turns {
+            shape.turns.clear();
+        }
+        if !self.threads.contains_key(thread.id()) {
+            let cursor = thread.subscribe();
+            self.listen(thread.clone(), cursor);
+        }
+        Ok(started(&thread, shape))
+    }
+
+    async fn reopen_thread(
+        &mut self,
+        id: ThreadId,
+        params: ThreadStartParams,
+    ) -> Result<Thread, ErrorObject> {
+        let engine = Arc::clone(&self.server.engine);
+        let reopened = tokio::task::spawn_blocking(move || engine.reopen(&id))
+            .await
+            .map_err(|error| ErrorObject::internal(error.to_string()))?
+            .map_err(refuse)?;
+        let context = reopened.session.context.as_ref();
+        let cwd = match (&params.cwd, context) {
+            (Some(cwd), _) => PathBuf::from(cwd),
+            (None, Some(context)) => context.cwd.clone(),
+            (None, None) => reopened.session.meta.cwd.clone(),
+        };
+        let before = context.into_iter().flat_map(|context| {
+            [
+                Override::set("model", &context.model),
+                Override::set("model_provider", &context.model_provider),
+            ]
+        });
+        let before = before.collect::<Result<_, _>>().map_err(misconfigured)?;
+        let (start, warnings) = self.configured(params, before, &cwd)?;
+        let thread = self.server.engine.resume_thread(reopened, start).map_err(refuse)?;
+        self.warn(&thread, warnings);
+        Ok(thread)
+    }
+
+    /// What a thread in `cwd` is started with, and what of the configuration is doubtful.
+    fn configured(
+        &self,
+        params: ThreadStartParams,
+        before: Vec<Override>,
+        cwd: &Path,
+    ) -> Result<(ThreadStart, Vec<String>), ErrorObject> {
         // Without `.` and trailing slashes, which would be a different workspace to a reader.
-        let cwd: PathBuf = cwd.components().collect();
+        let cwd: PathBuf = self.server.cwd.join(cwd).components().collect();
         let overrides = overrides(params)?;
-        let config = self.server.config(overrides.clone())?;
-        let mut settings = config.thread_settings(cwd);
-        settings.ephemeral = ephemeral;
+        let config = self.server.config_over(before, overrides.clone())?;
         let start = ThreadStart {
-            settings,
+            settings: config.thread_settings(cwd),
             provider: config.agent.provider.clone(),
             secrets: config.secret_variables(),
+            test_time: config.agent.test_time,
             overrides,
             originator: self.originator.clone(),
             source: self.source.to_owned(),
         };
-        let thread = self.server.engine.start_thread(start).map_err(refuse)?;
-        for warning in &config.warnings {
-            self.pending.push_back(ServerNotification::Warning(WarningNotice {
-                thread_id: Some(thread.id().to_string()),
-                message: warning.to_string(),
-            }));
-        }
-        let cursor = thread.subscribe_from(0);
-        self.listen(thread.clone(), cursor);
-        let settings = thread.settings();
-        Ok(ThreadStartResult {
-            thread: ThreadShape::new(
-                thread.id(),
-                settings,
-                std::time::SystemTime::now(),
-                self.server.origin(),
-            ),
-            model: settings.model.clone(),
-            model_provider: settings.model_provider.clone(),
-            cwd: settings.cwd.to_string_lossy().into_owned(),
-            approval_policy: settings.approval_policy.into(),
-            approvals_reviewer: "user".to_owned(),
-            sandbox: SandboxPolicyShape::from(&settings.sandbox),
-            reasoning_effort: None,
-        })
+        Ok((start, config.warnings.iter().map(ToString::to_string).collect()))
+    }
+
+    fn warn(&mut self, thread: &Thread, warnings: Vec<String>) {
+        self.pending.extend(warnings.into_iter().map(|message| {
+            let thread_id = Some(thread.id().to_string());
+            ServerNotification::Warning(WarningNotice { thread_id, message })
+        }));
+    }
+
+    /// The thread with its turns.
+    fn shape(&self, thread: &Thread) -> Result<ThreadShape, ErrorObject> {
+        let events = so_far(thread.subscribe_from(0));
+        let path = self.server.engine.log_path(thread.id());
+        let origin = Origin { path: path.as_deref(), ..self.server.origin() };
+        replay(events.iter().map(AsRef::as_ref), origin)
+            .ok_or_else(|| ErrorObject::internal("the thread has not started yet"))
     }
 
     fn read_thread(&mut self, params: &ThreadReadParams) -> Result<ThreadReadResult, ErrorObject> {
         let ThreadReadParams { thread_id, include_turns } = params;
-        let thread = self.thread(thread_id)?;
-        let events = so_far(thread.subscribe_from(0));
-        let path = self.server.engine.log_path(&ThreadId::from(thread_id.as_str()));
-        let origin = Origin { path: path.as_deref(), ..self.server.origin() };
-        let mut shape = replay(events.iter().map(AsRef::as_ref), origin)
-            .ok_or_else(|| ErrorObject::internal("the thread has not started yet"))?;
+        let thread = self.thread(thread_id)?.clone();
+        let mut shape = self.shape(&thread)?;
         if !include_turns {
             shape.turns.clear();
         }
@@ -230,14 +294,17 @@ impl<'a> Session<'a> {
 
     fn listen(&mut self, thread: Thread, cursor: Cursor) {
         let id = thread.id().clone();
+        self.subscribed += 1;
+        let number = self.subscribed;
         let events = unfold(cursor, async |mut cursor: Cursor| {
             cursor.next().await.map(|event| (Heard::Event(event), cursor))
         });
         let (events, unsubscribe) = abortable(events);
-        let end = futures_util::stream::iter([Heard::End(id.clone())]);
+        let end = Heard::End { thread: id.clone(), subscription: number };
+        let end = futures_util::stream::iter([end]);
         self.events.push(Box::pin(events.chain(end)));
         let microphone = Microphone::new(thread.clone());
-        self.threads.insert(id, Subscription { thread, microphone, unsubscribe });
+        self.threads.insert(id, Subscription { number, thread, microphone, unsubscribe });
     }
 
     // Turns
@@ -526,6 +593,20 @@ fn so_far(mut cursor: Cursor) -> Vec<Arc<Event>> {
         events.push(event);
     }
     events
+}
+
+fn started(thread: &Thread, shape: ThreadShape) -> ThreadStartResult {
+    let settings = thread.settings();
+    ThreadStartResult {
+        thread: shape,
+        model: settings.model.clone(),
+        model_provider: settings.model_provider.clone(),
+        cwd: settings.cwd.to_string_lossy().into_owned(),
+        approval_policy: settings.approval_policy.into(),
+        approvals_reviewer: "user".to_owned(),
+        sandbox: SandboxPolicyShape::from(&settings.sandbox),
+        reasoning_effort: None,
+    }
 }
 
 fn not_found(id: &ThreadId) -> ErrorObject {

@@ -57,6 +57,7 @@ pub(crate) enum Face {
     Exec(ExecArgs),
     Talk(TalkArgs),
     Demo(DemoArgs),
+    Sessions(SessionsArgs),
     Models(ModelsArgs),
     AppServer(AppServerArgs),
     RealtimeServer(RealtimeServerArgs),
@@ -74,9 +75,13 @@ Examples:
   duet exec \"explain src/parser.rs in three sentences\"
   duet exec --cd ~/src/app \"run the tests and fix what fails\"
   git diff | duet exec --sandbox read-only -       a prompt from standard input
+  duet exec resume --last \"and now the other one\"  go on where the last one ended
   duet exec --json \"list the TODOs\" | jq .         one event per line
   duet exec -o answer.md \"summarise the last commit\"")]
 pub(crate) struct ExecArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<ExecCommand>,
+
     /// What to do; `-` or nothing reads standard input
     pub(crate) prompt: Option<String>,
 
@@ -87,16 +92,48 @@ pub(crate) struct ExecArgs {
     pub(crate) config: ConfigFlags,
 
     /// Print one JSON event per line (see docs/exec.md)
-    #[arg(long, alias = "experimental-json")]
+    #[arg(long, alias = "experimental-json", global = true)]
     pub(crate) json: bool,
 
     /// Also write the last message to this file
-    #[arg(short = 'o', long = "output-last-message", value_name = "FILE")]
+    #[arg(short = 'o', long = "output-last-message", value_name = "FILE", global = true)]
     pub(crate) answer_file: Option<PathBuf>,
 
     /// Accepted for the reference's clients: a git repository is never required
     #[arg(long, hide = true)]
     pub(crate) skip_git_repo_check: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ExecCommand {
+    Resume(ResumeArgs),
+}
+
+/// Goes on with an earlier session: the agent knows what was said and done in it
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+It works where it worked before, with the same model, unless told otherwise. What it may do comes
+from the configuration and the flags, as with a new one.
+
+Examples:
+  duet exec resume --last \"now fix it\"
+  duet exec resume 01a20d0d-22b1-72d7-b156-ca1b4dac8a66 \"what did you change?\"
+  duet sessions                                  which there are")]
+pub(crate) struct ResumeArgs {
+    /// The session, by its id in `duet sessions`
+    #[arg(value_name = "ID", required_unless_present = "last")]
+    pub(crate) session: Option<String>,
+
+    /// What to do; `-` or nothing reads standard input
+    pub(crate) prompt: Option<String>,
+
+    /// The newest session of this directory
+    #[arg(long)]
+    pub(crate) last: bool,
+
+    /// With `--last`: of any directory
+    #[arg(long, requires = "last")]
+    pub(crate) all: bool,
 }
 
 /// Answers a spoken question from a WAV file with a spoken answer in another
@@ -150,13 +187,36 @@ impl TalkArgs {
 Makes a small Rust repository with one failing test, plays a recorded request (\"run the tests
 and tell me what fails\") through the whole path, and judges the result: the tests really ran,
 and the spoken answer, heard by our own ears, names the test that fails. Needs no key and no
-network once the models are there.
+network once the models are there. Your config.toml and AGENTS.md do not count here.
 
 Exit code 0 only if the verdict is good.")]
 pub(crate) struct DemoArgs {
     /// Where the spoken answer is written
     #[arg(short, long, value_name = "WAV", default_value = "answer.wav")]
     pub(crate) output: PathBuf,
+}
+
+/// Lists what was talked about before, newest first
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Each line: the session's id, when it was last written, its directory, and the first words.
+
+Examples:
+  duet sessions
+  duet sessions --cd . --limit 5
+  duet sessions --json | jq -r .path       where each is kept, one JSON line per event")]
+pub(crate) struct SessionsArgs {
+    /// Only sessions of this directory
+    #[arg(short = 'C', long = "cd", value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+
+    /// At most this many
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20)]
+    pub(crate) limit: usize,
+
+    /// Print one JSON object per line
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Serves the voice of this machine to any client of the OpenAI Realtime protocol
@@ -216,23 +276,23 @@ pub(crate) enum Listen {
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct ThreadFlags {
     /// Work in this directory [default: the current one]
-    #[arg(short = 'C', long = "cd", value_name = "DIR")]
+    #[arg(short = 'C', long = "cd", value_name = "DIR", global = true)]
     pub(crate) dir: Option<PathBuf>,
 
     /// The model, instead of the configured one
-    #[arg(short, long)]
+    #[arg(short, long, global = true)]
     pub(crate) model: Option<String>,
 
     /// What commands may do [default: workspace-write]
-    #[arg(short, long, value_enum, value_name = "MODE")]
+    #[arg(short, long, value_enum, value_name = "MODE", global = true)]
     pub(crate) sandbox: Option<SandboxFlag>,
 
-    /// Let the agent write here too (may be repeated)
-    #[arg(long, value_name = "DIR")]
+    /// Let commands write here too, besides the configured writable roots (may be repeated)
+    #[arg(long, value_name = "DIR", global = true)]
     pub(crate) add_dir: Vec<PathBuf>,
 
     /// Keep no record of the session on disk
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub(crate) ephemeral: bool,
 }
 
@@ -259,6 +319,12 @@ impl From<SandboxFlag> for SandboxModeName {
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct ConfigFlags {
     /// Set a key of config.toml for this run (may be repeated)
-    #[arg(short = 'c', long = "config", value_name = "KEY=VALUE", value_parser = Override::parse)]
+    #[arg(
+        short = 'c',
+        long = "config",
+        value_name = "KEY=VALUE",
+        value_parser = Override::parse,
+        global = true
+    )]
     pub(crate) overrides: Vec<Override>,
 }

@@ -25,7 +25,7 @@ use crate::signals::Signals;
 /// "Run the tests and tell me what fails." Where it comes from is in `assets/demo/README.md`.
 const REQUEST: &[u8] = include_bytes!("../../../assets/demo/request.wav");
 
-/// The demo shows this machine's own models, whatever is configured.
+/// The demo shows this machine's own models, whatever keys are in the environment.
 pub(crate) fn overrides() -> Result<Vec<Override>, Failure> {
     [("model_provider", LOCAL), ("realtime.provider", LOCAL)]
         .into_iter()
@@ -33,7 +33,21 @@ pub(crate) fn overrides() -> Result<Vec<Override>, Failure> {
         .collect()
 }
 
+/// Whatever happens, its verdict is on standard output; only who stops it gets none.
 pub(crate) async fn run(args: DemoArgs, services: Services) -> Result<Exit, Failure> {
+    let shown = show(args, services).await;
+    if let Err(failure) = &shown {
+        match failure.exit() {
+            Exit::Failed | Exit::NothingDone => {
+                println!("demo FAILED: there is nothing to judge, for the reason below");
+            }
+            Exit::Done | Exit::Misused | Exit::Interrupted | Exit::Terminated => {}
+        }
+    }
+    shown
+}
+
+async fn show(args: DemoArgs, services: Services) -> Result<Exit, Failure> {
     let DemoArgs { output } = args;
     eprintln!("{WHAT_IT_CAN}\n");
     let mut signals = Signals::listen()?;

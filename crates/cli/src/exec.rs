@@ -5,16 +5,23 @@ use std::path::{Path, PathBuf};
 
 use app_server_protocol::Capabilities;
 use headless::{Console, Exit, Format, Server, ThreadArgs};
+use protocol::ThreadId;
+use rollout::Store;
 use serde_json::{Map, Value};
 
-use crate::args::{ExecArgs, ThreadFlags};
+use crate::args::{ExecArgs, ExecCommand, ResumeArgs, ThreadFlags};
 use crate::failure::Failure;
 use crate::services::{Services, VERSION};
+use crate::sessions;
 use crate::signals::Signals;
 
 pub(crate) async fn run(args: ExecArgs, services: Services) -> Result<Exit, Failure> {
-    let ExecArgs { prompt, thread, config: _, json, answer_file, skip_git_repo_check: _ } = args;
-    let thread = thread_args(thread, &services.cwd)?;
+    let ExecArgs { command, prompt, thread, config: _, json, answer_file, skip_git_repo_check: _ } =
+        args;
+    let (thread, prompt) = match command {
+        None => (thread_args(thread, &services)?, prompt),
+        Some(ExecCommand::Resume(resume)) => resumed(resume, thread, &services)?,
+    };
     let prompt = read_prompt(prompt)?;
     services.require_agent()?;
     let mut signals = Signals::listen()?;
@@ -37,6 +44,43 @@ pub(crate) async fn run(args: ExecArgs, services: Services) -> Result<Exit, Fail
     Ok(exit?)
 }
 
+/// The thread that goes on, and what it is to do.
+fn resumed(
+    args: ResumeArgs,
+    flags: ThreadFlags,
+    services: &Services,
+) -> Result<(ThreadArgs, Option<String>), Failure> {
+    let elsewhere = flags.dir.is_some();
+    let mut thread = thread_args(flags, services)?;
+    let (session, prompt) = match args {
+        // The first word is no id then.
+        ResumeArgs { session, prompt: None, last: true, .. } => (None, session),
+        ResumeArgs { last: true, .. } => {
+            return Err(Failure::usage("give the id of a session or --last, not both"));
+        }
+        ResumeArgs { session, prompt, .. } => (session, prompt),
+    };
+    let id = match session {
+        Some(id) => id,
+        None => {
+            let dir = thread.cwd.as_deref().map(Path::new).filter(|_| !args.all);
+            let newest = sessions::newest(&services.home, dir, 1).into_iter().next();
+            let newest = newest.ok_or_else(|| {
+                Failure::other("there is no session of this directory to go on with: see `duet sessions`, or give --all")
+            })?;
+            newest.meta.thread.to_string()
+        }
+    };
+    Store::new(services.home.path())
+        .find(&ThreadId::from(id.as_str()))
+        .map_err(|_| Failure::other(format!("no session is called `{id}`: see `duet sessions`")))?;
+    thread.resume = Some(id);
+    if !elsewhere {
+        thread.cwd = None;
+    }
+    Ok((thread, prompt))
+}
+
 /// Standard output and error. `NO_COLOR` set to anything turns colours off.
 pub(crate) fn console() -> Console {
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -45,19 +89,20 @@ pub(crate) fn console() -> Console {
 }
 
 /// The flags as a thread wants them: directories that exist, named in full.
-pub(crate) fn thread_args(flags: ThreadFlags, cwd: &Path) -> Result<ThreadArgs, Failure> {
+pub(crate) fn thread_args(flags: ThreadFlags, services: &Services) -> Result<ThreadArgs, Failure> {
     let ThreadFlags { dir, model, sandbox, add_dir, ephemeral } = flags;
+    let cwd = &services.cwd;
     let dir = match dir {
         Some(dir) => directory(&cwd.join(dir), "--cd")?,
         None => cwd.to_owned(),
     };
     let mut config = Map::new();
     if !add_dir.is_empty() {
-        let roots: Vec<Value> = add_dir
-            .iter()
-            .map(|dir| directory(&cwd.join(dir), "--add-dir").and_then(|dir| utf8(&dir)))
-            .map(|dir| dir.map(Value::from))
-            .collect::<Result<_, _>>()?;
+        // The list of a request replaces the configured one.
+        let configured = services.config.writable_roots.iter().cloned().map(Ok);
+        let added = add_dir.iter().map(|dir| directory(&cwd.join(dir), "--add-dir"));
+        let roots = configured.chain(added).map(|dir| Ok(Value::from(utf8(&dir?)?)));
+        let roots: Vec<Value> = roots.collect::<Result<_, Failure>>()?;
         config.insert("sandbox_workspace_write.writable_roots".to_owned(), Value::Array(roots));
     }
     Ok(ThreadArgs {
@@ -66,10 +111,11 @@ pub(crate) fn thread_args(flags: ThreadFlags, cwd: &Path) -> Result<ThreadArgs, 
         sandbox: sandbox.map(Into::into),
         config,
         ephemeral,
+        resume: None,
     })
 }
 
-fn directory(path: &Path, flag: &str) -> Result<PathBuf, Failure> {
+pub(crate) fn directory(path: &Path, flag: &str) -> Result<PathBuf, Failure> {
     let resolved = path.canonicalize().map_err(|error| {
         Failure::usage(format!(
             "{flag}: the directory {} cannot be entered: {error}; name one that exists",

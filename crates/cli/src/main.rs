@@ -10,6 +10,7 @@ mod own_voice;
 mod processes;
 mod realtime_server;
 mod services;
+mod sessions;
 mod signals;
 mod talk;
 
@@ -50,6 +51,7 @@ fn run(face: Face) -> Result<Exit, Failure> {
             on_runtime(exec::run(args, services))
         }
         Face::Models(args) => on_runtime(models::run(args)),
+        Face::Sessions(args) => sessions::run(args),
         Face::Talk(args) => {
             let services = Services::new(args.config.overrides.clone());
             let services = services.and_then(|it| it.for_thread(&args.thread));
@@ -57,7 +59,7 @@ fn run(face: Face) -> Result<Exit, Failure> {
             on_runtime(talk::run(args, services))
         }
         Face::Demo(args) => {
-            let services = Services::new(demo::overrides()?)?;
+            let services = Services::undocumented(demo::overrides()?)?;
             on_runtime(demo::run(args, services))
         }
         Face::RealtimeServer(args) => {

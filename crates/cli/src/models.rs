@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use headless::Exit;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use models::{Fetcher, File, Machine, Manifest, Options, Progress, Shelf, size};
+use models::{Condition, Fetcher, File, Machine, Manifest, Options, Progress, Shelf, size};
 use transport::{Network, Trust};
 
 use crate::failure::Failure;
@@ -49,6 +49,38 @@ Examples:
     },
     /// Show every file: size, licence, what for, and whether it is here
     List,
+    /// Read the files that are here again and compare them with the manifest
+    #[command(after_help = "\
+Exit code 1 when a file is not what the manifest says, or one that was named is missing.
+
+Examples:
+  duet models verify                    every file that is here
+  duet models verify agent ears")]
+    Verify {
+        /// Only these files, by their id in `duet models list`
+        ids: Vec<String>,
+    },
+    /// Print where the models are, or one of the files
+    #[command(after_help = "\
+Examples:
+  duet models path
+  ls -l \"$(duet models path agent)\"")]
+    Path {
+        /// A file, by its id in `duet models list`
+        id: Option<String>,
+    },
+    /// Delete model files; `duet models fetch` brings them back
+    #[command(after_help = "\
+Examples:
+  duet models rm agent                  1.1 GB less
+  duet models rm --all")]
+    Rm {
+        /// These files, by their id in `duet models list`
+        ids: Vec<String>,
+        /// All of them
+        #[arg(long, conflicts_with = "ids")]
+        all: bool,
+    },
 }
 
 pub(crate) async fn run(arguments: ModelsArgs) -> Result<Exit, Failure> {
@@ -56,6 +88,14 @@ pub(crate) async fn run(arguments: ModelsArgs) -> Result<Exit, Failure> {
     let shelf = shelf()?;
     match arguments.command {
         Command::List => print!("{}", list(&manifest, &shelf)),
+        Command::Verify { ids } => return verify(&manifest, &shelf, &ids),
+        Command::Path { id } => return path(&manifest, &shelf, id),
+        Command::Rm { ids, all: false } if ids.is_empty() => {
+            return Err(Failure::usage(
+                "name the files to delete, or give --all: see `duet models list`",
+            ));
+        }
+        Command::Rm { ids, all: _ } => return remove(&manifest, &shelf, &ids),
         Command::Fetch { ids, set, from } => {
             let wanted = wanted(&manifest, &ids, &set)?;
             let mut signals = Signals::listen()?;
@@ -82,12 +122,7 @@ fn wanted<'a>(
     sets: &'a [String],
 ) -> Result<Vec<&'a File>, Failure> {
     if !ids.is_empty() {
-        let find = |id: &String| {
-            manifest.get(id).ok_or_else(|| {
-                Failure::usage(format!("no model file is called `{id}`: see `duet models list`"))
-            })
-        };
-        return ids.iter().map(find).collect();
+        return named(manifest, ids);
     }
     let mut wanted: Vec<&File> = Vec::new();
     for set in sets {
@@ -106,7 +141,86 @@ fn wanted<'a>(
     Ok(wanted)
 }
 
-/// Says what will be done, checks the disk, and does it with a progress bar.
+fn named<'a>(manifest: &'a Manifest, ids: &[String]) -> Result<Vec<&'a File>, Failure> {
+    let find = |id: &String| {
+        manifest.get(id).ok_or_else(|| {
+            Failure::usage(format!("no model file is called `{id}`: see `duet models list`"))
+        })
+    };
+    ids.iter().map(find).collect()
+}
+
+/// One line per file. What is not here was never promised, unless it was named.
+fn verify(manifest: &Manifest, shelf: &Shelf, ids: &[String]) -> Result<Exit, Failure> {
+    let files: Vec<&File> = match ids {
+        [] => manifest.files.iter().filter(|it| shelf.path_of(it).exists()).collect(),
+        ids => named(manifest, ids)?,
+    };
+    if files.is_empty() {
+        eprintln!("no model file is in {}: run `duet models fetch`", shelf.dir().display());
+        return Ok(Exit::Failed);
+    }
+    let mut bars = Bars::new();
+    let mut bad: Vec<&str> = Vec::new();
+    for file in &files {
+        let condition = shelf.verify(file, &mut |done| {
+            bars.show(&Progress::Advanced { file, done });
+        });
+        bars.show(&Progress::Installed { file });
+        let told = match condition {
+            Condition::Whole => "whole".to_owned(),
+            Condition::Missing => "missing".to_owned(),
+            Condition::Wrong { found } => format!("wrong: {found}"),
+        };
+        if told != "whole" {
+            bad.push(&file.id);
+        }
+        println!("{:<20}  {told}", file.id);
+    }
+    if bad.is_empty() {
+        return Ok(Exit::Done);
+    }
+    let bad = bad.join(" ");
+    eprintln!("to have them whole: duet models rm {bad} && duet models fetch {bad}");
+    Ok(Exit::Failed)
+}
+
+fn path(manifest: &Manifest, shelf: &Shelf, id: Option<String>) -> Result<Exit, Failure> {
+    let Some(id) = id else {
+        println!("{}", shelf.dir().display());
+        return Ok(Exit::Done);
+    };
+    let file = named(manifest, std::slice::from_ref(&id))?.remove(0);
+    let path = shelf.path_of(file);
+    if !path.is_file() {
+        return Err(Failure::other(format!("{id} is not here: run `duet models fetch {id}`")));
+    }
+    println!("{}", path.display());
+    Ok(Exit::Done)
+}
+
+/// `ids` is empty for all.
+fn remove(manifest: &Manifest, shelf: &Shelf, ids: &[String]) -> Result<Exit, Failure> {
+    let files: Vec<&File> = match ids {
+        [] => manifest.files.iter().collect(),
+        ids => named(manifest, ids)?,
+    };
+    let mut freed = 0;
+    for file in files {
+        let path = shelf.path_of(file);
+        freed += shelf.remove(file).map_err(|error| {
+            Failure::other(format!("cannot remove {}: {error}", path.display()))
+        })?;
+    }
+    match freed {
+        0 => eprintln!("nothing of it is in {}", shelf.dir().display()),
+        freed => eprintln!("{} freed in {}", size(freed), shelf.dir().display()),
+    }
+    Ok(Exit::Done)
+}
+
+/// Says what will be done, checks the disk, and does it with a progress bar. Where it cannot be
+/// done, what it takes is missing here: room, a directory, a source that answers.
 pub(crate) async fn fetch(
     shelf: &Shelf,
     wanted: &[&File],
@@ -132,7 +246,7 @@ pub(crate) async fn fetch(
     );
     let mut bars = Bars::new();
     let fetched = fetcher.fetch(wanted, &mut |progress| bars.show(&progress)).await;
-    let fetched = fetched.map_err(Failure::other)?;
+    let fetched = fetched.map_err(|error| Failure::Impossible(error.to_string()))?;
     eprintln!("{} files, {}, verified", fetched.files, size(fetched.bytes));
     Ok(Exit::Done)
 }

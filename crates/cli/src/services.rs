@@ -44,11 +44,21 @@ pub(crate) struct Services {
 }
 
 impl Services {
+    /// As the user's documents say, and the command line over them.
     pub(crate) fn new(overrides: Vec<Override>) -> Result<Self, Failure> {
+        Self::at(|home| home, overrides)
+    }
+
+    /// The same on every machine: nothing that the user has written counts.
+    pub(crate) fn undocumented(overrides: Vec<Override>) -> Result<Self, Failure> {
+        Self::at(Home::without_documents, overrides)
+    }
+
+    fn at(home: impl FnOnce(Home) -> Home, overrides: Vec<Override>) -> Result<Self, Failure> {
         // First of all: a process that forks should be small.
         let spawner = Spawner::start(spawner_program()).map_err(Failure::other)?;
         let environment = Environment::of_process();
-        let home = Home::find(&environment).map_err(Failure::other)?;
+        let home = home(Home::find(&environment).map_err(Failure::other)?);
         let config = Config::load(&home, &overrides, &environment).map_err(Failure::other)?;
         let cwd = std::env::current_dir().map_err(|error| {
             Failure::other(format!("the current directory is gone ({error}): change to another"))
@@ -122,6 +132,7 @@ impl Services {
         let Self { home, environment, overrides, cwd, spawner, .. } = self;
         let engine = Arc::new(Engine::new(engine::Services {
             home: home.path().to_owned(),
+            documents: home.documents().map(Path::to_owned),
             version: VERSION.to_owned(),
             models,
             toolbox: Toolbox::new(Arc::new(spawner)),
@@ -149,7 +160,7 @@ const AGENT: &str = "agent";
 /// are not known yet; they are taken to work where we were started.
 fn writable(config: &Config, cwd: &Path, flags: Option<&ThreadFlags>) -> Vec<PathBuf> {
     let mut roots = vec![cwd.to_owned()];
-    roots.extend(config.agent.sandbox.writable_roots.iter().cloned());
+    roots.extend(config.writable_roots.iter().cloned());
     if let Some(ThreadFlags { dir, model: _, sandbox: _, add_dir, ephemeral: _ }) = flags {
         roots.extend(dir.iter().chain(add_dir).map(|dir| cwd.join(dir)));
     }

@@ -28,7 +28,7 @@ pub(crate) async fn run(args: TalkArgs, services: Services) -> Result<Exit, Fail
 fn prepare(args: TalkArgs, services: &Services) -> Result<(headless::TalkArgs, Signals), Failure> {
     let format = args.format();
     let TalkArgs { input, output, captions: _, json: _, thread, config: _ } = args;
-    let thread = thread_args(thread, &services.cwd)?;
+    let thread = thread_args(thread, services)?;
     services.require_voice()?;
     services.require_agent()?;
     let signals = Signals::listen()?;

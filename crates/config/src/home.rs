@@ -6,7 +6,17 @@ use crate::{ConfigError, Environment};
 
 /// The folder of config, credentials and sessions. It need not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Home(PathBuf);
+pub struct Home {
+    path: PathBuf,
+    documents: Documents,
+}
+
+/// What the user has written into the home for us: `config.toml`, `AGENTS.md`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Documents {
+    Read,
+    Ignored,
+}
 
 impl Home {
     /// `$DUET_HOME`, else `$CODEX_HOME` (a client of the reference that starts us means that
@@ -21,19 +31,34 @@ impl Home {
     /// A relative path is taken from the current directory, once and for all.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
-        Self(std::path::absolute(&path).unwrap_or(path))
+        let path = std::path::absolute(&path).unwrap_or(path);
+        Self { path, documents: Documents::Read }
+    }
+
+    /// The same place for sessions and keys, where nothing that the user has written is read: for
+    /// what must go the same way on every machine.
+    pub fn without_documents(self) -> Self {
+        Self { documents: Documents::Ignored, ..self }
     }
 
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
+    }
+
+    /// Where the user's own documents are, if they are read.
+    pub fn documents(&self) -> Option<&Path> {
+        match self.documents {
+            Documents::Read => Some(&self.path),
+            Documents::Ignored => None,
+        }
     }
 
     pub fn config_file(&self) -> PathBuf {
-        self.0.join("config.toml")
+        self.path.join("config.toml")
     }
 
     /// The rollouts of all threads.
     pub fn sessions(&self) -> PathBuf {
-        self.0.join("sessions")
+        self.path.join("sessions")
     }
 }

@@ -98,6 +98,7 @@ pub(crate) struct RawConfig {
     pub(crate) experimental_realtime_start_instructions: Option<String>,
     pub(crate) realtime: RawRealtime,
     pub(crate) features: RawFeatures,
+    pub(crate) tools: RawTools,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -146,6 +147,13 @@ pub(crate) struct RawLocalVoice {
 #[serde(default, expecting = "a table")]
 pub(crate) struct RawFeatures {
     pub(crate) realtime_conversation: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub(crate) struct RawTools {
+    /// Ours.
+    pub(crate) test_timeout_sec: Option<u64>,
 }
 
 /// Text whose value no error message repeats.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use protocol::{
@@ -17,7 +17,8 @@ use crate::overrides::{Override, merge};
 use crate::provider::has_openai_key;
 use crate::provider::{Endpoint, IDLE, KeySource, LOCAL, OPENAI, Provider, ProviderKind};
 use crate::raw::{
-    NOT_YET, PROVIDER_NOT_YET, RawConfig, RawProvider, RawRealtime, RawWorkspaceWrite, WireApi,
+    NOT_YET, PROVIDER_NOT_YET, RawConfig, RawProvider, RawRealtime, RawTools, RawWorkspaceWrite,
+    WireApi,
 };
 use crate::{Environment, Home};
 
@@ -32,12 +33,21 @@ const REALTIME_MODEL: &str = "gpt-realtime-1.5";
 /// What the synthesiser does well.
 const SPEEDS: std::ops::RangeInclusive<f32> = 0.5..=2.0;
 
+/// A first build is part of it.
+const TEST_SECONDS: u64 = 600;
+
+/// Longer than a day is a mistake.
+const TEST_SECONDS_RANGE: std::ops::RangeInclusive<u64> = 1..=86_400;
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     pub home: Home,
     pub agent: AgentSettings,
     /// The built-in ones and those of the file, by id.
     pub providers: BTreeMap<String, Provider>,
+    /// What `workspace-write` lets commands write besides the workspace, also where another mode
+    /// is configured: for who chooses this one, or adds to them.
+    pub writable_roots: Vec<PathBuf>,
     pub realtime: RealtimeSettings,
     pub warnings: Vec<Warning>,
 }
@@ -51,6 +61,8 @@ pub struct AgentSettings {
     pub approval_policy: ApprovalPolicy,
     pub sandbox: SandboxPolicy,
     pub developer_instructions: Option<String>,
+    /// How long the project's tests may take.
+    pub test_time: Duration,
 }
 
 /// Who talks, and how.
@@ -96,17 +108,16 @@ pub struct RemoteVoice {
 }
 
 impl Config {
-    /// Reads the home's file, where there is one, and lays `overrides` over it: later ones win.
+    /// Reads the home's file, where there is one that counts, and lays `overrides` over it: later ones win.
     pub fn load(
         home: &Home,
         overrides: &[Override],
         environment: &Environment,
     ) -> Result<Self, ConfigError> {
         let path = home.config_file();
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(cause) => return Err(ConfigError::Unreadable { path, cause }),
+        let text = match home.documents() {
+            Some(_) => read_file(&path)?,
+            None => String::new(),
         };
         let layers = Layers { file: Document { path, text }, overrides };
         let (raw, warnings) = layers.read()?;
@@ -140,6 +151,8 @@ impl Config {
             approval_policy,
             sandbox,
             developer_instructions,
+            // Of the tools.
+            test_time: _,
         } = &self.agent;
         ThreadSettings {
             cwd,
@@ -150,6 +163,14 @@ impl Config {
             developer_instructions: developer_instructions.clone(),
             ephemeral: false,
         }
+    }
+}
+
+fn read_file(path: &Path) -> Result<String, ConfigError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(cause) => Err(ConfigError::Unreadable { path: path.to_owned(), cause }),
     }
 }
 
@@ -234,6 +255,7 @@ impl Resolver<'_> {
             experimental_realtime_start_instructions,
             realtime,
             features,
+            tools: RawTools { test_timeout_sec },
         } = raw;
         let providers = self.providers(model_providers, openai_base_url.as_deref())?;
         let provider = self.agent_provider(model_provider, &providers)?;
@@ -245,6 +267,8 @@ impl Resolver<'_> {
             &providers,
         )?;
         let RawRealtime { version, mode, voice, provider: _, local: _ } = realtime;
+        let RawWorkspaceWrite { writable_roots, network_access } = sandbox_workspace_write;
+        let writable_roots = self.writable_roots(&home, writable_roots)?;
         let agent = AgentSettings {
             provider,
             model,
@@ -255,9 +279,11 @@ impl Resolver<'_> {
             approval_policy: approval_policy.map(Into::into).unwrap_or_default(),
             sandbox: sandbox(
                 sandbox_mode.map(Into::into).unwrap_or_default(),
-                sandbox_workspace_write,
+                writable_roots.clone(),
+                network_access,
             ),
             developer_instructions: not_blank(developer_instructions),
+            test_time: self.test_time(test_timeout_sec)?,
         };
         let realtime = RealtimeSettings {
             enabled: features.realtime_conversation.unwrap_or(true),
@@ -271,7 +297,36 @@ impl Resolver<'_> {
             startup_context: experimental_realtime_ws_startup_context,
             start_instructions: experimental_realtime_start_instructions,
         };
-        Ok(Config { home, agent, providers, realtime, warnings: self.warnings })
+        Ok(Config { home, agent, providers, writable_roots, realtime, warnings: self.warnings })
+    }
+
+    fn test_time(&self, seconds: Option<u64>) -> Result<Duration, ConfigError> {
+        let (seconds, range) = (seconds.unwrap_or(TEST_SECONDS), TEST_SECONDS_RANGE);
+        if !range.contains(&seconds) {
+            let reason = format!("{seconds} is not from {} to {}", range.start(), range.end());
+            return Err(self.wrong(&["tools", "test_timeout_sec"], reason));
+        }
+        Ok(Duration::from_secs(seconds))
+    }
+
+    /// In full. A relative one of the file's lies beside the file; of a flag's or a client's we do
+    /// not guess beside what.
+    fn writable_roots(
+        &self,
+        home: &Home,
+        roots: Vec<PathBuf>,
+    ) -> Result<Vec<PathBuf>, ConfigError> {
+        let key = ["sandbox_workspace_write", "writable_roots"];
+        let in_full = |root: PathBuf| match self.layers.place(&key) {
+            Place::Flag { .. } if root.is_relative() => {
+                let reason = format!("`{}` is not a full path", root.display());
+                Err(self.wrong(&key, reason))
+            }
+            Place::Flag { .. } | Place::File { .. } | Place::Absent { .. } => {
+                Ok(home.path().join(root))
+            }
+        };
+        roots.into_iter().map(in_full).collect()
     }
 
     fn providers(
@@ -458,12 +513,9 @@ impl Resolver<'_> {
 }
 
 /// The table speaks of `workspace-write` alone: a network for it is none for `read-only`.
-fn sandbox(mode: SandboxMode, workspace: RawWorkspaceWrite) -> SandboxPolicy {
-    let RawWorkspaceWrite { writable_roots, network_access } = workspace;
+fn sandbox(mode: SandboxMode, writable_roots: Vec<PathBuf>, network: bool) -> SandboxPolicy {
     match mode {
-        SandboxMode::WorkspaceWrite => {
-            SandboxPolicy { mode, writable_roots, network: network_access }
-        }
+        SandboxMode::WorkspaceWrite => SandboxPolicy { mode, writable_roots, network },
         SandboxMode::ReadOnly | SandboxMode::DangerFullAccess => {
             SandboxPolicy { mode, writable_roots: Vec::new(), network: false }
         }

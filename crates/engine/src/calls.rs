@@ -42,9 +42,10 @@ impl Reporter {
     }
 }
 
-/// Reads what a turn is to know.
-pub(crate) async fn prepare(home: PathBuf, cwd: PathBuf, style: Style, reporter: Reporter) {
-    let read = tokio::task::spawn_blocking(move || surroundings::read(&home, &cwd, style)).await;
+/// Reads what a turn is to know. `own` is where the user's documents are.
+pub(crate) async fn prepare(own: Option<PathBuf>, cwd: PathBuf, style: Style, reporter: Reporter) {
+    let read = move || surroundings::read(own.as_deref(), &cwd, style);
+    let read = tokio::task::spawn_blocking(read).await;
     let read = read.unwrap_or_else(|error| Err(format!("cannot look at the workspace: {error}")));
     let Reporter { turn, inbox } = reporter;
     // Nobody is left to tell when the thread is gone.

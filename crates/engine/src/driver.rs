@@ -2,7 +2,7 @@
 //! order. The only place where a thread meets tokio; it decides nothing about the domain.
 //!
 //! It waits for nothing but the next input. What the disk must have done before (a sync, a new
-//! file) shuts a gate, behind which outputs stay in order; sound passes it.
+//! file) shuts a gate, behind which outputs stay in order; sound and answers pass it.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -32,6 +32,7 @@ use crate::handle::{Command, Reply, Thread};
 use crate::journal::{Journal, Trouble};
 use crate::log::EventLog;
 use crate::realtime::{self, Line, RealtimeStart};
+use crate::resumed::Past;
 
 /// News of tasks that wait for the thread. A model or a tool that is further ahead waits.
 const NEWS: usize = 256;
@@ -40,7 +41,7 @@ const NEWS: usize = 256;
 const HELD: usize = 256;
 
 /// How long links may take to end.
-const GOODBYE: Duration = Duration::from_secs(3);
+pub(crate) const GOODBYE: Duration = Duration::from_secs(3);
 
 pub(crate) struct Setup {
     pub(crate) services: Arc<Services>,
@@ -48,17 +49,22 @@ pub(crate) struct Setup {
     pub(crate) thread: Thread,
     pub(crate) provider: Provider,
     pub(crate) secrets: BTreeSet<String>,
+    pub(crate) test_time: Duration,
     pub(crate) originator: String,
     pub(crate) source: String,
     pub(crate) microphone: watch::Sender<Option<Outbox>>,
+    /// Of a thread that goes on.
+    pub(crate) past: Option<Past>,
 }
 
 pub(crate) struct Driver {
     id: ThreadId,
     machine: thread::Thread,
+    begins: Begins,
     size: ModelSize,
     provider: Provider,
     secrets: Arc<BTreeSet<String>>,
+    test_time: Duration,
     settings: Arc<ThreadSettings>,
     services: Arc<Services>,
     clock: Clock,
@@ -86,8 +92,15 @@ pub(crate) struct Driver {
     microphone: watch::Sender<Option<Outbox>>,
 }
 
+/// Whether the thread's start is news, or was told with its past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Begins {
+    New,
+    Again,
+}
+
 /// Whether outputs are carried out. While it is shut the machine goes on deciding, and what is
-/// of the conversation passes: sound does not wait for the disk.
+/// of the conversation passes, and answers do: sound does not wait for the disk, nor do clients.
 #[derive(Debug)]
 enum Gate {
     Open,
@@ -114,8 +127,18 @@ enum Job {
 
 impl Driver {
     pub(crate) fn new(setup: Setup) -> Self {
-        let Setup { services, store, thread, provider, secrets, originator, source, microphone } =
-            setup;
+        let Setup {
+            services,
+            store,
+            thread,
+            provider,
+            secrets,
+            test_time,
+            originator,
+            source,
+            microphone,
+            past,
+        } = setup;
         let Thread { id, settings, overrides: _, commands: _, log, microphone: _ } = thread;
         let meta = Meta {
             thread: id.clone(),
@@ -127,23 +150,30 @@ impl Driver {
             model_provider: settings.model_provider.clone(),
             branch: None,
         };
-        let journal = if settings.ephemeral { Journal::off() } else { Journal::new(store, meta) };
+        let begins = if past.is_some() { Begins::Again } else { Begins::New };
+        let (history, usage, journal) = match past {
+            Some(Past { history, usage, writer }) => (history, usage, Journal::resumed(writer)),
+            None if settings.ephemeral => (Vec::new(), Usage::default(), Journal::off()),
+            None => (Vec::new(), Usage::default(), Journal::new(store, meta)),
+        };
         let size = size(&provider);
         let (to_inbox, inbox) = mpsc::channel(NEWS);
         let machine = thread::Thread::new(thread::Setup {
             thread: id.clone(),
             settings: ThreadSettings::clone(&settings),
             model: size,
-            history: Vec::new(),
-            usage: Usage::default(),
+            history,
+            usage,
             turns: [turn_id(), turn_id()],
         });
         Self {
             id,
             machine,
+            begins,
             size,
             provider,
             secrets: Arc::new(secrets),
+            test_time,
             settings,
             services,
             clock: Clock::start(),
@@ -169,7 +199,10 @@ impl Driver {
 
     /// Runs until the thread is closed and quiet.
     pub(crate) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
-        self.feed(Input::Open);
+        match self.begins {
+            Begins::New => self.feed(Input::Open),
+            Begins::Again => {}
+        }
         let mut closing: Vec<oneshot::Sender<()>> = Vec::new();
         while closing.is_empty() || self.machine.is_busy() || !self.disk.is_empty() {
             let sync_by = self.journal.sync_by();
@@ -214,9 +247,11 @@ impl Driver {
                 Input::Interrupt { request: self.request(reply), expected }
             }
             Some(Command::StartRealtime { start, reply }) => {
+                let opened = self.open_line(*start);
+                self.feed(opened);
                 // Who asked may have gone; the conversation is opened all the same.
                 reply.send(()).unwrap_or_default();
-                self.open_line(*start)
+                return None;
             }
             Some(Command::StopRealtime { reply }) => {
                 Input::StopConversation { request: self.request(reply) }
@@ -273,7 +308,7 @@ impl Driver {
             let outputs: Vec<Output> = self.machine.handle(input, self.clock.now()).collect();
             for output in outputs {
                 match &self.gate {
-                    Gate::Syncing | Gate::Making(_) if !is_of_the_conversation(&output) => {
+                    Gate::Syncing | Gate::Making(_) if !passes_the_gate(&output) => {
                         self.held.push_back(output);
                     }
                     Gate::Open | Gate::Syncing | Gate::Making(_) => self.carry_out(output),
@@ -402,7 +437,11 @@ impl Driver {
             ..start
         };
         let opening = realtime::opening(conversation.clone(), &start, self.workspace());
-        self.lines.insert(conversation, Line::new(start));
+        let line = Line::new(start);
+        // Before the client hears that it may speak: what is said while the link is being
+        // dialed waits in it.
+        self.microphone.send_replace(Some(line.outbox.clone()));
+        self.lines.insert(conversation, line);
         Input::StartConversation(opening)
     }
 
@@ -435,7 +474,6 @@ impl Driver {
             local_voice: self.services.local_voice.clone(),
             inbox: self.to_inbox.clone(),
         };
-        self.microphone.send_replace(Some(line.outbox.clone()));
         self.epochs.insert(conversation.clone(), epoch);
         self.spawn(Job::Link(conversation, epoch), call.run());
     }
@@ -492,9 +530,9 @@ impl Driver {
     // Tasks.
 
     fn prepare(&mut self, turn: TurnId) {
-        let (home, cwd) = (self.services.home.clone(), self.settings.cwd.clone());
+        let (own, cwd) = (self.services.documents.clone(), self.settings.cwd.clone());
         let reporter = self.reporter(turn.clone());
-        self.spawn(Job::Prepare(turn), calls::prepare(home, cwd, style(self.size), reporter));
+        self.spawn(Job::Prepare(turn), calls::prepare(own, cwd, style(self.size), reporter));
     }
 
     fn call_model(&mut self, turn: TurnId, epoch: Epoch, request: ModelRequest) {
@@ -510,6 +548,7 @@ impl Driver {
             sandbox: self.settings.sandbox.clone(),
             style: style(self.size),
             secrets: Arc::clone(&self.secrets),
+            test_time: self.test_time,
         };
         let tool = self.services.toolbox.start(&call, &context);
         let reporter = self.reporter(turn.clone());
@@ -564,24 +603,26 @@ impl Driver {
     }
 }
 
-/// What goes past the gate: these keep their order among each other, and nothing that lasts
-/// depends on them.
-fn is_of_the_conversation(output: &Output) -> bool {
+/// What goes past the gate: the conversation, and the answers to clients, whose sound waits
+/// behind a request that is not answered. These keep their order among each other, and nothing
+/// that lasts depends on them.
+fn passes_the_gate(output: &Output) -> bool {
     match output {
-        Output::Send { .. } | Output::Ping { .. } => true,
-        Output::Event(body) => matches!(body, EventBody::Realtime(_)),
         Output::Accepted { .. }
         | Output::Refused { .. }
-        | Output::Prepare { .. }
+        | Output::Connect { .. }
+        | Output::Send { .. }
+        | Output::Ping { .. }
+        | Output::Disconnect { .. } => true,
+        Output::Event(body) => matches!(body, EventBody::Realtime(_)),
+        Output::Prepare { .. }
         | Output::LogContext { .. }
         | Output::Record(_)
         | Output::Sync
         | Output::CallModel { .. }
         | Output::RunTool { .. }
         | Output::CancelModel { .. }
-        | Output::CancelTool { .. }
-        | Output::Connect { .. }
-        | Output::Disconnect { .. } => false,
+        | Output::CancelTool { .. } => false,
     }
 }
 

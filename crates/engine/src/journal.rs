@@ -71,6 +71,11 @@ impl Journal {
         Self { state, health: Health::Well, sync_by: None }
     }
 
+    /// Of a thread that has a file from an earlier process.
+    pub(crate) fn resumed(writer: Writer) -> Self {
+        Self { state: State::Open(writer), health: Health::Well, sync_by: None }
+    }
+
     /// What is known of the repository only when the first turn starts.
     pub(crate) fn on_branch(&mut self, branch: Option<&str>) {
         match &mut self.state {

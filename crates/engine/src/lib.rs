@@ -33,6 +33,7 @@ mod handle;
 mod journal;
 mod log;
 mod realtime;
+mod resumed;
 mod surroundings;
 
 use std::collections::{BTreeSet, HashMap};
@@ -53,19 +54,23 @@ use uuid::Uuid;
 pub use crate::handle::{Refused, Thread};
 pub use crate::log::Cursor;
 pub use crate::realtime::{Addressing, LocalAddress, LocalVoiceServer, RealtimeStart};
+pub use crate::resumed::Reopened;
 
 use crate::driver::Driver;
 use crate::handle::COMMANDS;
 use crate::log::EventLog;
 
-/// How long threads may take to end politely: longer than a tool may take to let go.
-const SHUTDOWN: Duration = Duration::from_secs(5);
+/// How long threads may take to end politely: longer than a tool may take to let go, then links
+/// to say goodbye, then the disk to have it all.
+const SHUTDOWN: Duration = Duration::from_secs(10);
 
 /// What the engine is plugged into.
 #[derive(Debug)]
 pub struct Services {
-    /// Where sessions are kept, and the user's own `AGENTS.md`.
+    /// Where sessions are kept.
     pub home: PathBuf,
+    /// Where the user's own `AGENTS.md` is. Without it, threads follow the repository's alone.
+    pub documents: Option<PathBuf>,
     /// Our version, for logs.
     pub version: String,
     pub models: ModelClient,
@@ -85,6 +90,8 @@ pub struct ThreadStart {
     pub provider: Provider,
     /// Variables that hold keys, of any provider: the thread's commands do not get them.
     pub secrets: BTreeSet<String>,
+    /// How long the project's tests may take.
+    pub test_time: Duration,
     /// What the client wants otherwise than the file, for what is read later: how its
     /// conversations are held.
     pub overrides: Vec<Override>,
@@ -130,14 +137,40 @@ impl Engine {
     ///
     /// Must be called on a tokio runtime.
     pub fn start_thread(&self, start: ThreadStart) -> Result<Thread, StartError> {
-        let ThreadStart { settings, provider, secrets, overrides, originator, source } = start;
+        self.run_thread(ThreadId::new(Uuid::now_v7().to_string()), start, None)
+    }
+
+    /// Reads what an earlier process left of a thread, and takes its log, so that nobody else
+    /// writes to it. Blocks: it reads a file.
+    pub fn reopen(&self, id: &ThreadId) -> Result<Reopened, rollout::Error> {
+        Reopened::take(&self.store, id)
+    }
+
+    /// Goes on with a thread. Its events begin with what happened in it before.
+    ///
+    /// Must be called on a tokio runtime.
+    pub fn resume_thread(
+        &self,
+        reopened: Reopened,
+        start: ThreadStart,
+    ) -> Result<Thread, StartError> {
+        self.run_thread(reopened.session.meta.thread.clone(), start, Some(reopened))
+    }
+
+    fn run_thread(
+        &self,
+        id: ThreadId,
+        start: ThreadStart,
+        reopened: Option<Reopened>,
+    ) -> Result<Thread, StartError> {
+        let ThreadStart { settings, provider, secrets, test_time, overrides, originator, source } =
+            start;
         if !settings.cwd.is_absolute() {
             return Err(StartError::RelativeDirectory(settings.cwd));
         }
         if !settings.cwd.is_dir() {
             return Err(StartError::NoDirectory(settings.cwd));
         }
-        let id = ThreadId::new(Uuid::now_v7().to_string());
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let (microphone, heard) = watch::channel(None);
         let handle = Thread {
@@ -155,15 +188,18 @@ impl Engine {
         // Ended drivers are only kept until somebody looks.
         while threads.drivers.try_join_next().is_some() {}
         threads.handles.retain(|_, thread| !thread.commands.is_closed());
+        let past = reopened.map(|it| it.into_past(&handle.log, &handle.settings));
         let driver = Driver::new(driver::Setup {
             services: Arc::clone(&self.services),
             store: Arc::clone(&self.store),
             thread: handle.clone(),
             provider,
             secrets,
+            test_time,
             originator,
             source,
             microphone,
+            past,
         });
         threads.drivers.spawn(driver.run(inbox));
         threads.handles.insert(id, handle.clone());
@@ -220,5 +256,20 @@ impl Engine {
     fn threads(&self) -> MutexGuard<'_, Threads> {
         // Nothing panics while it is held; if it did, the table is whole all the same.
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use agent_turn::Limits;
+
+    use super::*;
+
+    #[test]
+    fn a_shutdown_waits_for_everything_that_has_a_limit_of_its_own() {
+        let disk = Duration::from_secs(1);
+        for limits in [Limits::full(), Limits::small()] {
+            assert!(limits.cancel_grace + driver::GOODBYE + disk < SHUTDOWN);
+        }
     }
 }

@@ -119,6 +119,7 @@ impl Cursor {
 fn lasts(body: &EventBody) -> bool {
     match body {
         EventBody::ThreadStarted { .. }
+        | EventBody::TurnPreparing { .. }
         | EventBody::TurnStarted { .. }
         | EventBody::ItemStarted { .. }
         | EventBody::ItemCompleted { .. }

@@ -19,9 +19,10 @@ const DOCS_BYTES: u64 = 32 * 1024;
 /// In each directory the first of these that exists.
 const DOC_NAMES: [&str; 2] = ["AGENTS.override.md", "AGENTS.md"];
 
-/// Blocks: it asks git and reads files. The error is a sentence for people.
+/// Blocks: it asks git and reads files. `own` is where the user's documents are. The error is a
+/// sentence for people.
 pub(crate) fn read(
-    home: &Path,
+    own: Option<&Path>,
     cwd: &Path,
     style: Style,
 ) -> Result<(RepositoryFacts, Surroundings), String> {
@@ -29,7 +30,7 @@ pub(crate) fn read(
     let surroundings = Surroundings {
         tools: Toolbox::catalogue(style, &facts),
         enforcement: enforcement(),
-        project_docs: project_docs(home, cwd),
+        project_docs: project_docs(own, cwd),
         date: Date::of(Clock::date()).day_stamp(),
         seed: seed(),
     };
@@ -49,7 +50,7 @@ fn seed() -> u64 {
 }
 
 /// The user's own document, then one per directory from the project's root down to `cwd`.
-fn project_docs(home: &Path, cwd: &Path) -> Vec<ProjectDoc> {
+fn project_docs(own: Option<&Path>, cwd: &Path) -> Vec<ProjectDoc> {
     let root = cwd.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(cwd);
     let beneath = Root::open(root).ok();
     let folders: Vec<&Path> =
@@ -67,7 +68,9 @@ fn project_docs(home: &Path, cwd: &Path) -> Vec<ProjectDoc> {
             docs.push(doc);
         }
     };
-    add(home, &read_own);
+    if let Some(own) = own {
+        add(own, &read_own);
+    }
     for folder in folders.into_iter().rev() {
         // The repository is somebody else's: its links lead to nothing outside of it, and what is
         // no ordinary file holds nobody.
@@ -114,8 +117,11 @@ mod tests {
         write(cwd.join("AGENTS.md"), "not this");
         write(cwd.join("AGENTS.override.md"), "cwd");
         let texts: Vec<String> =
-            project_docs(&home, &cwd).into_iter().map(|doc| doc.text).collect();
+            project_docs(Some(&home), &cwd).into_iter().map(|doc| doc.text).collect();
         assert_eq!(texts, ["home", "root", "cwd"]);
+        let others: Vec<String> =
+            project_docs(None, &cwd).into_iter().map(|doc| doc.text).collect();
+        assert_eq!(others, ["root", "cwd"]);
     }
 
     /// A repository can hold any link; the documents go to the model's service.
@@ -145,7 +151,7 @@ mod tests {
                 .success()
         );
         let texts: Vec<String> =
-            project_docs(&home, &cwd).into_iter().map(|doc| doc.text).collect();
+            project_docs(Some(&home), &cwd).into_iter().map(|doc| doc.text).collect();
         assert_eq!(texts, ["secret", "near"]);
     }
 }

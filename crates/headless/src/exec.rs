@@ -3,10 +3,9 @@
 mod jsonl;
 mod people;
 
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use app_server_protocol::{
     ServerNotification, ThreadItem, ThreadStartResult, TokenBreakdown, Turn, TurnInterruptParams,
@@ -18,11 +17,9 @@ use tokio::time::sleep;
 
 use crate::console::Console;
 use crate::deeds::Deeds;
-use crate::exit::{Exit, HeadlessError, Signal};
+use crate::exit::{Exit, HeadlessError, INTERRUPT_PATIENCE, Signal};
+use crate::place::Unfinished;
 use crate::session::{Server, ThreadArgs};
-
-/// How long an interrupted turn may take to end before we leave anyway.
-const INTERRUPT_PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub struct ExecArgs {
@@ -68,6 +65,8 @@ async fn run_turn(
     signals: &mut mpsc::Receiver<Signal>,
 ) -> Result<Exit, HeadlessError> {
     let ExecArgs { thread, prompt, format: _, answer_file, version: _ } = args;
+    // Before anything is started: a place that cannot be written to is a mistake that people make.
+    let answer_file = answer_file.map(AnswerFile::open).transpose()?;
     let started = server.start_thread(thread).await?;
     let thread_id = started.thread.id.clone();
     view.started(&started, &prompt)?;
@@ -121,19 +120,42 @@ async fn run_turn(
         if ended.turn.id != turn_id {
             continue;
         }
-        view.ended(&ended.turn)?;
-        if let Some(path) = answer_file {
-            fs::write(&path, answer.unwrap_or_default())
-                .map_err(|source| HeadlessError::AnswerFile { path, source })?;
+        let unfinished = match ended.turn.status {
+            TurnState::Completed => deeds.unfinished(),
+            TurnState::Failed | TurnState::Interrupted | TurnState::InProgress => None,
+        };
+        view.ended(&ended.turn, unfinished.as_deref())?;
+        if let (TurnState::Completed, Some(file)) = (ended.turn.status, answer_file) {
+            file.keep(&answer.unwrap_or_default())?;
         }
         return Ok(match (stopping, ended.turn.status) {
             (Some(signal), _) => signal.into(),
             (None, TurnState::Failed | TurnState::Interrupted | TurnState::InProgress) => {
                 Exit::Failed
             }
-            (None, TurnState::Completed) if deeds.all_refused() => Exit::NothingDone,
-            (None, TurnState::Completed) => Exit::Done,
+            (None, TurnState::Completed) => deeds.exit(),
         });
+    }
+}
+
+/// Where the last message goes too. What is there stays, unless a turn comes to its end.
+struct AnswerFile {
+    path: PathBuf,
+    file: File,
+    unfinished: Unfinished,
+}
+
+impl AnswerFile {
+    fn open(path: PathBuf) -> Result<Self, HeadlessError> {
+        let (file, unfinished) = Unfinished::open(&path, ".part")?;
+        Ok(Self { path, file, unfinished })
+    }
+
+    fn keep(self, answer: &str) -> Result<(), HeadlessError> {
+        let Self { path, mut file, unfinished } = self;
+        file.write_all(answer.as_bytes())
+            .map_err(|source| HeadlessError::AnswerFile { path, source })?;
+        unfinished.put()
     }
 }
 
@@ -141,7 +163,8 @@ async fn run_turn(
 trait View: Send {
     fn started(&mut self, thread: &ThreadStartResult, prompt: &str) -> io::Result<()>;
     fn progress(&mut self, progress: &Progress<'_>) -> io::Result<()>;
-    fn ended(&mut self, turn: &Turn) -> io::Result<()>;
+    /// `unfinished` is why the work of a completed turn is not done.
+    fn ended(&mut self, turn: &Turn, unfinished: Option<&str>) -> io::Result<()>;
     /// It could not be brought to an end. The caller says so to the person.
     fn failed(&mut self, error: &HeadlessError) -> io::Result<()>;
 }
@@ -151,7 +174,7 @@ enum Progress<'a> {
     TurnStarted,
     ItemStarted(&'a ThreadItem),
     ItemCompleted(&'a ThreadItem),
-    /// Of the whole turn so far: its thread has no other.
+    /// Of the whole thread so far, as the reference counts.
     Usage(TokenBreakdown),
     Retrying(&'a str),
     /// What the turn's end will say too.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use app_server_client::CallError;
 use audio_io::{TimelineError, WavError};
@@ -33,6 +34,9 @@ impl Exit {
         }
     }
 }
+
+/// How long an interrupted turn may take to end before we leave anyway.
+pub(crate) const INTERRUPT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Somebody wants the command to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -151,7 +151,7 @@ fn body(item: &ThreadItem) -> Option<(&str, Body<'_>)> {
             arguments,
             status,
             content_items,
-            success: _,
+            success,
             duration_ms: _,
         } => {
             let texts: Vec<&str> = content_items
@@ -168,7 +168,9 @@ fn body(item: &ThreadItem) -> Option<(&str, Body<'_>)> {
                 }
                 ToolStatus::Failed => {
                     let message = texts.first().copied().unwrap_or("failed");
-                    ("failed", None, Some(Failure { message }))
+                    // The protocol has no other sign of a call that was refused.
+                    let status = if success.is_none() { "declined" } else { "failed" };
+                    (status, None, Some(Failure { message }))
                 }
             };
             (id, Body::McpToolCall { server: OWN_TOOLS, tool, arguments, result, error, status })

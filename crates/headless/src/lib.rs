@@ -1,8 +1,8 @@
 //! The faces without a screen: `exec`, `talk` and `demo`.
 //!
 //! Clients of the app-server protocol like any other: they see the agent only through a
-//! [`Server`]. They never ask a person anything: threads they start refuse what would need an
-//! approval.
+//! [`Server`]. They never ask a person anything: what would need an approval under the configured
+//! policy is refused.
 
 mod console;
 mod deeds;
@@ -10,6 +10,7 @@ mod demo;
 mod exec;
 mod exit;
 mod json_item;
+mod place;
 mod session;
 mod steps;
 mod talk;

@@ -2,8 +2,8 @@
 
 use app_server_client::{Client, Events, ServerMessage};
 use app_server_protocol::{
-    ApprovalPolicyName, Capabilities, ClientInfo, ErrorObject, InitializeParams, SandboxModeName,
-    ServerNotification, ThreadStartParams, ThreadStartResult, code, methods,
+    Capabilities, ClientInfo, ErrorObject, InitializeParams, SandboxModeName, ServerNotification,
+    ThreadResumeParams, ThreadStartParams, ThreadStartResult, code, methods,
 };
 
 use crate::exit::HeadlessError;
@@ -24,6 +24,8 @@ pub struct ThreadArgs {
     /// Keys of `config.toml`, dotted.
     pub config: serde_json::Map<String, serde_json::Value>,
     pub ephemeral: bool,
+    /// The thread that goes on, instead of a new one.
+    pub resume: Option<String>,
 }
 
 impl Server {
@@ -42,22 +44,29 @@ impl Server {
         Ok(Self { client, events })
     }
 
-    /// A thread whose agent never asks.
+    /// A thread under the configured approval policy. A face that cannot ask has none of its own
+    /// to send: it would loosen a stricter one, and what needs a question is refused anyway.
     pub(crate) async fn start_thread(
         &self,
         args: ThreadArgs,
     ) -> Result<ThreadStartResult, HeadlessError> {
-        let ThreadArgs { cwd, model, sandbox, config, ephemeral } = args;
+        let ThreadArgs { cwd, model, sandbox, config, ephemeral, resume } = args;
         let params = ThreadStartParams {
             cwd,
             model,
             sandbox,
-            approval_policy: Some(ApprovalPolicyName::Never),
             config: (!config.is_empty()).then_some(config),
             ephemeral: Some(ephemeral),
             ..ThreadStartParams::default()
         };
-        Ok(self.client.call::<methods::ThreadStart>(&params).await?)
+        Ok(match resume {
+            None => self.client.call::<methods::ThreadStart>(&params).await?,
+            Some(thread_id) => {
+                // What was said before is the agent's; a face shows what happens now.
+                let params = ThreadResumeParams { thread_id, exclude_turns: true, start: params };
+                self.client.call::<methods::ThreadResume>(&params).await?
+            }
+        })
     }
 
     /// The next notification. What the server asks is refused: there is nobody to ask.

@@ -14,8 +14,8 @@ use app_server_client::{CallError, Client};
 use app_server_protocol::{
     AudioChunk, Capabilities, OutputModality, RealtimeAppendAudioParams, RealtimeStartParams,
     RealtimeStopParams, RealtimeTransport, STAGES_EXTENSION, ServerNotification, SpeakerName,
-    StageName, ThreadItem, ThreadReadParams, ThreadStartResult, TurnInterruptParams, TurnState,
-    code, methods,
+    StageName, ThreadItem, ThreadReadParams, ThreadStartResult, ThreadStatus, TurnInterruptParams,
+    TurnState, code, methods,
 };
 use audio_dsp::{DUET_HZ, Levels};
 use audio_io::{WavError, WavReader};
@@ -27,7 +27,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::console::Console;
 use crate::deeds::Deeds;
-use crate::exit::{Cause, Exit, HeadlessError, Signal};
+use crate::exit::{Cause, Exit, HeadlessError, INTERRUPT_PATIENCE, Signal};
 use crate::session::{Server, ThreadArgs};
 
 use self::exchange::{Exchange, Outcome, Sign};
@@ -89,6 +89,8 @@ pub struct TalkReport {
     pub thread: ThreadStartResult,
     /// The agent's last message, whole; else the last words that were spoken.
     pub answer: Option<String>,
+    /// Why the work is not done although there is an answer.
+    pub unfinished: Option<String>,
     pub latency: Latency,
     /// The thread's log.
     pub rollout: Option<String>,
@@ -206,11 +208,14 @@ async fn converse(
     let exit = match signal {
         Some(signal) => signal.into(),
         None if turn_failed => Exit::Failed,
-        None if deeds.all_refused() => Exit::NothingDone,
-        None => Exit::Done,
+        None => deeds.exit(),
+    };
+    let unfinished = match exit {
+        Exit::Failed if !turn_failed => deeds.unfinished(),
+        _other => None,
     };
     let latency = Latency::of(&stages, clock.unix_ms(question_end));
-    Ok(TalkReport { exit, thread, answer: message.or(spoken), latency, rollout })
+    Ok(TalkReport { exit, thread, answer: message.or(spoken), unfinished, latency, rollout })
 }
 
 /// How a conversation is shown.
@@ -241,6 +246,14 @@ struct Talk {
     spoken: Option<String>,
     /// The last thing that went wrong without ending it.
     warning: Option<String>,
+}
+
+/// Somebody wants it to stop.
+#[derive(Debug, Clone, Copy)]
+struct Stopped {
+    signal: Signal,
+    /// The turn has until then to end.
+    by: Time,
 }
 
 struct End {
@@ -289,14 +302,16 @@ impl Talk {
         };
         tasks.spawn(feeder.feed(question, fed));
         let mut question_end = None;
-        let mut stopped: Option<Signal> = None;
+        let mut stopped: Option<Stopped> = None;
         loop {
             let now = self.clock.now();
-            let outcome = match stopped {
+            let (outcome, deadline) = match stopped {
                 // The work was told to stop; what it still says does not matter.
-                Some(_) if self.turn.is_none() => Some(Outcome::Answered),
-                Some(_) => None,
-                None => self.exchange.outcome(now),
+                Some(stopped) if self.turn.is_none() || stopped.by <= now => {
+                    (Some(Outcome::Answered), None)
+                }
+                Some(stopped) => (None, Some(stopped.by)),
+                None => (self.exchange.outcome(now), self.exchange.deadline()),
             };
             match outcome {
                 Some(Outcome::Answered) => {
@@ -307,7 +322,8 @@ impl Talk {
                         rollout = self.say_goodbye() => rollout,
                     };
                     let question_end = question_end.unwrap_or(now);
-                    return Ok(End { question_end, signal: stopped, rollout });
+                    let signal = stopped.map(|it| it.signal);
+                    return Ok(End { question_end, signal, rollout });
                 }
                 Some(Outcome::NothingHeard) => {
                     return Err(HeadlessError::NothingHeard { path: self.input.clone() });
@@ -325,8 +341,9 @@ impl Talk {
             tokio::select! {
                 biased;
                 Some(signal) = signals.recv() => {
-                    if let Some(first) = stopped.replace(signal) {
-                        return Err(HeadlessError::Stopped(first));
+                    let by = now + INTERRUPT_PATIENCE;
+                    if let Some(first) = stopped.replace(Stopped { signal, by }) {
+                        return Err(HeadlessError::Stopped(first.signal));
                     }
                     self.interrupt(&mut tasks);
                 }
@@ -346,7 +363,7 @@ impl Talk {
                     view.news(&news)?;
                     self.note(&news)?;
                 }
-                () = self.clock.until(self.exchange.deadline()) => {}
+                () = self.clock.until(deadline) => {}
             }
         }
     }
@@ -365,9 +382,11 @@ impl Talk {
                     StageName::SpeechStopped => Sign::SpeechStopped,
                     StageName::HandedOff => Sign::HandedOff,
                     StageName::ReplyDone => Sign::ReplyDone,
+                    StageName::ReplyBroken => Sign::ReplyBroken,
                     StageName::Transcribed => Sign::Transcribed,
                     StageName::FirstAudio => Sign::Replying,
-                    StageName::FirstToken | StageName::AgentDone => Sign::Alive,
+                    StageName::FirstToken => Sign::Alive,
+                    StageName::AgentDone => Sign::HandoffDone,
                 };
                 self.exchange.note(sign, now);
             }
@@ -400,6 +419,15 @@ impl Talk {
                     self.exchange.note(Sign::ReplyBroken, now);
                 }
             }
+            News::ThreadStatusChanged(it) => {
+                let sign = match it.status {
+                    ThreadStatus::Active { .. } => Sign::TurnPreparing,
+                    ThreadStatus::Idle | ThreadStatus::SystemError | ThreadStatus::NotLoaded => {
+                        Sign::AtRest
+                    }
+                };
+                self.exchange.note(sign, now);
+            }
             News::TurnStarted(it) => {
                 self.turn = Some(it.turn.id.clone());
                 self.exchange.note(Sign::TurnStarted, now);
@@ -426,7 +454,6 @@ impl Talk {
             }
             News::Warning(it) => self.warning = Some(it.message.clone()),
             News::ThreadStarted(_)
-            | News::ThreadStatusChanged(_)
             | News::TokenUsageUpdated(_)
             | News::ItemStarted(_)
             | News::AgentMessageDelta(_)

@@ -16,4 +16,4 @@ mod shelf;
 pub use crate::fetch::{FetchError, Fetched, Fetcher, Options, Progress};
 pub use crate::machine::{Machine, Unfit, size};
 pub use crate::manifest::{File, Manifest, ManifestError, Part, Registry, Source};
-pub use crate::shelf::{Missing, Shelf, free_space};
+pub use crate::shelf::{Condition, Missing, Shelf, free_space};

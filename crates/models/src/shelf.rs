@@ -27,6 +27,17 @@ pub struct Missing {
     pub files: Vec<String>,
 }
 
+/// What a file is when it is read again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    Whole,
+    Missing,
+    /// Not the file of the manifest, or unreadable.
+    Wrong {
+        found: String,
+    },
+}
+
 impl Shelf {
     pub fn at(dir: impl Into<PathBuf>) -> Self {
         Self { dir: dir.into() }
@@ -71,6 +82,47 @@ impl Shelf {
             Some(sha256)
         });
         sha256.is_some_and(|sha256| sha256 == file.sha256)
+    }
+
+    /// Reads the file again, whatever was noted of it. Takes seconds for a large one; `advanced`
+    /// is told how many bytes were read.
+    pub fn verify(&self, file: &File, advanced: &mut dyn FnMut(u64)) -> Condition {
+        let path = self.path_of(file);
+        match fs::metadata(&path) {
+            Ok(found) if found.is_file() && found.len() != file.bytes => {
+                let found = format!("{} bytes instead of {}", found.len(), file.bytes);
+                return Condition::Wrong { found };
+            }
+            Ok(found) if found.is_file() => {}
+            Ok(_) => return Condition::Wrong { found: "not a file".to_owned() },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Condition::Missing,
+            Err(error) => return Condition::Wrong { found: error.to_string() },
+        }
+        match hash(&path, advanced) {
+            Ok(sha256) => {
+                self.note_verified(file, &sha256);
+                if sha256 == file.sha256 {
+                    return Condition::Whole;
+                }
+                Condition::Wrong { found: format!("sha256 {sha256} instead of {}", file.sha256) }
+            }
+            Err(error) => Condition::Wrong { found: error.to_string() },
+        }
+    }
+
+    /// Removes the file and what an interrupted fetch left of it; how many bytes that were. A
+    /// program that has it open goes on reading it.
+    pub fn remove(&self, file: &File) -> io::Result<u64> {
+        let mut freed = 0;
+        for path in [self.path_of(file), self.partial_path(file), self.note_path(file)] {
+            let bytes = fs::symlink_metadata(&path).map_or(0, |found| found.len());
+            match fs::remove_file(&path) {
+                Ok(()) => freed += bytes,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(freed)
     }
 
     /// Notes what the file at its final path holds.
@@ -130,13 +182,22 @@ fn stamp(found: &Metadata) -> Option<String> {
 
 /// Lower-case hex.
 pub(crate) fn sha256_of(path: &Path) -> io::Result<String> {
+    hash(path, &mut |_| {})
+}
+
+fn hash(path: &Path, advanced: &mut dyn FnMut(u64)) -> io::Result<String> {
     let mut file = fs::File::open(path)?;
     let mut hash = Sha256::new();
     let mut chunk = vec![0; 1 << 20];
+    let mut done = 0;
     loop {
         match file.read(&mut chunk)? {
             0 => break,
-            read => hash.update(&chunk[..read]),
+            read => {
+                hash.update(&chunk[..read]);
+                done += read as u64;
+                advanced(done);
+            }
         }
     }
     Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())

@@ -26,6 +26,11 @@ pub enum EventBody {
     ThreadStarted {
         settings: ThreadSettings,
     },
+    /// Words have come, and the surroundings of the turn that takes them are being read. Its
+    /// `TurnStarted` follows.
+    TurnPreparing {
+        turn: TurnId,
+    },
     TurnStarted {
         turn: TurnId,
         source: InputSource,
@@ -153,10 +158,14 @@ pub enum Stage {
     HandedOff,
     /// The first delta or tool call of the agent's model.
     FirstToken,
+    /// What was handed off came to its end: its turn, or none where it asked for nothing.
     AgentDone,
     /// The first sample of a reply arrived.
     FirstAudio,
+    /// A reply has ended, also one that was cut short after some of it had sounded.
     ReplyDone,
+    /// A reply came to nothing: it failed, or was cut short before anything sounded.
+    ReplyBroken,
 }
 
 /// The repository as the agent's tools see it, read once when a turn starts.

@@ -63,6 +63,9 @@ pub struct CommandItem {
     pub command: String,
     pub cwd: PathBuf,
     pub status: ItemStatus,
+    /// As shells tell it: 128 and its number for a signal. A command that has ended without one
+    /// came to no end of its own (a time limit, a stop, nothing to start); the last line of
+    /// `output` says why.
     pub exit_code: Option<i32>,
     /// Standard output and error as they came, bounded: the middle may be elided.
     pub output: String,

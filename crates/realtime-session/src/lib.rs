@@ -467,7 +467,7 @@ impl Session {
     ) {
         let because = problem.map_or_else(String::new, |problem| format!(": {problem}"));
         self.playback.unmute();
-        self.reply = Reply::Silent;
+        let reply = std::mem::replace(&mut self.reply, Reply::Silent);
         self.finish_speaking();
         match outcome {
             ResponseOutcome::Completed => self.stage(Stage::ReplyDone),
@@ -476,9 +476,14 @@ impl Session {
             }
             ResponseOutcome::Incomplete => {
                 self.warn(format!("the realtime service cut its reply short{because}"));
+                self.stage(match reply {
+                    Reply::Sounding => Stage::ReplyDone,
+                    Reply::Silent => Stage::ReplyBroken,
+                });
             }
             ResponseOutcome::Failed => {
                 self.warn(format!("the realtime service failed to reply{because}"));
+                self.stage(Stage::ReplyBroken);
             }
         }
         let ask = self.gate.done(now);
@@ -524,6 +529,7 @@ impl Session {
         match self.handoffs.request(&handoff, transcript) {
             Routed::Empty => {
                 self.show(&handoff, Vec::new());
+                self.stage(Stage::AgentDone);
                 self.answer(handoff.id, NO_REQUEST.to_owned(), true);
                 self.request_response(now);
             }

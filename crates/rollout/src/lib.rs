@@ -83,6 +83,7 @@ pub struct Turn {
     pub at: SystemTime,
     /// `InProgress` when the log ends before the turn does.
     pub status: TurnStatus,
+    pub ended_at: Option<SystemTime>,
     pub items: Vec<Item>,
 }
 

@@ -348,6 +348,7 @@ pub(crate) fn event(body: &EventBody) -> Option<EventMsg> {
         EventBody::Warning { message } => EventMsg::Warning { message: message.clone() },
         // The first line of the log has what `ThreadStarted` says.
         EventBody::ThreadStarted { .. }
+        | EventBody::TurnPreparing { .. }
         | EventBody::ItemStarted { .. }
         | EventBody::AgentMessageDelta { .. }
         | EventBody::ReasoningDelta { .. }

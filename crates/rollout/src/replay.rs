@@ -133,6 +133,7 @@ impl Session {
                 source: source.into(),
                 at: Date::parse_rfc3339(timestamp)?,
                 status: TurnStatus::InProgress,
+                ended_at: None,
                 items: Vec::new(),
             }),
             EventMsg::ItemCompleted { turn_id, item } => match self.turn(&turn_id) {
@@ -143,16 +144,24 @@ impl Session {
                 self.usage = info.total_token_usage.into();
             }
             EventMsg::TaskComplete { turn_id } => {
-                self.turn(&turn_id)?.status = TurnStatus::Completed;
+                self.end_turn(&turn_id, TurnStatus::Completed, timestamp)?;
             }
             EventMsg::TurnAborted { turn_id, reason: _ } => {
-                self.turn(&turn_id)?.status = TurnStatus::Interrupted;
+                self.end_turn(&turn_id, TurnStatus::Interrupted, timestamp)?;
             }
             EventMsg::TaskFailed { turn_id, message } => {
-                self.turn(&turn_id)?.status = TurnStatus::Failed(TurnFailure { message });
+                let status = TurnStatus::Failed(TurnFailure { message });
+                self.end_turn(&turn_id, status, timestamp)?;
             }
             EventMsg::Warning { message: _ } => (),
         }
+        Some(())
+    }
+
+    fn end_turn(&mut self, id: &str, status: TurnStatus, timestamp: &str) -> Option<()> {
+        let turn = self.turn(id)?;
+        turn.status = status;
+        turn.ended_at = Date::parse_rfc3339(timestamp);
         Some(())
     }
 

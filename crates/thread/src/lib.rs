@@ -471,6 +471,7 @@ impl Thread {
                     Door::Closing => Stop::Yes,
                 };
                 self.work = Work::Preparing { turn: turn.clone(), words, history, usage, stop };
+                self.event(EventBody::TurnPreparing { turn: turn.clone() });
                 self.queue.push_back(Output::Prepare { turn: turn.clone() });
             }
             busy @ (Work::Preparing { .. } | Work::Running { .. }) => {
@@ -840,6 +841,7 @@ impl Thread {
                 };
                 let answer = Answer::Message(text.to_owned());
                 let handoff = delegation.handoff;
+                self.stage(Stage::AgentDone);
                 self.drive_conversation(realtime_session::Input::Answer { handoff, answer }, now);
             }
         }

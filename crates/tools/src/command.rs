@@ -25,6 +25,16 @@ pub(crate) struct Finished {
     pub(crate) duration: Duration,
 }
 
+/// How long a tool's command may take, and what helps where that is too short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TimeLimit {
+    /// Whose limit it is, as the model and people know it.
+    pub(crate) tool: &'static str,
+    pub(crate) time: Duration,
+    /// The end of a sentence: what to do.
+    pub(crate) remedy: &'static str,
+}
+
 /// Whether the output is for people, and told to them while it comes, or for us to parse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Telling {
@@ -122,17 +132,38 @@ impl Finished {
         plain(&self.output).trim_matches('\n').trim_end().to_owned()
     }
 
+    /// As shells tell it: 128 and its number for a signal. `None` for a command that was cut
+    /// short, whatever it said when it was told to go.
+    pub(crate) fn exit_code(&self) -> Option<i32> {
+        match self.exit.ending {
+            Ending::Exited => self.exit.code.or(self.exit.signal.map(|signal| 128 + signal)),
+            Ending::TimedOut | Ending::Killed | Ending::Lost => None,
+        }
+    }
+
+    /// Why it did not come to an end of its own, as a sentence.
+    pub(crate) fn cut_short(&self, limit: TimeLimit) -> Option<String> {
+        let TimeLimit { tool, time, remedy } = limit;
+        match self.exit.ending {
+            Ending::Exited => None,
+            Ending::TimedOut => Some(format!(
+                "`{tool}` was stopped after its time limit of {} s: {remedy}.",
+                time.as_secs()
+            )),
+            Ending::Killed => Some("It was stopped by the user.".to_owned()),
+            Ending::Lost => Some("It was killed together with its watcher.".to_owned()),
+        }
+    }
+
     /// How it ended, as a sentence.
-    pub(crate) fn ending(&self, time_limit: Duration) -> String {
-        match (self.exit.ending, self.exit.code, self.exit.signal) {
-            (Ending::TimedOut, _, _) => {
-                format!("It was stopped after its time limit of {} s.", time_limit.as_secs())
-            }
-            (Ending::Killed, _, _) => "It was stopped by the user.".to_owned(),
-            (Ending::Lost, _, _) => "It was killed together with its watcher.".to_owned(),
-            (Ending::Exited, Some(code), _) => format!("Exit code {code}."),
-            (Ending::Exited, None, Some(signal)) => format!("It was ended by signal {signal}."),
-            (Ending::Exited, None, None) => "It ended.".to_owned(),
+    pub(crate) fn ending(&self, limit: TimeLimit) -> String {
+        if let Some(why) = self.cut_short(limit) {
+            return why;
+        }
+        match (self.exit.code, self.exit.signal) {
+            (Some(code), _) => format!("Exit code {code}."),
+            (None, Some(signal)) => format!("It was ended by signal {signal}."),
+            (None, None) => "It ended.".to_owned(),
         }
     }
 

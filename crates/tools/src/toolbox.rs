@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use protocol::{
     ItemBody, ItemStatus, RepositoryFacts, SandboxPolicy, ToolCall, ToolItem, ToolSpec,
@@ -34,6 +35,8 @@ pub struct ToolContext {
     pub style: Style,
     /// Names of variables that commands do not get, whatever they are called: they hold keys.
     pub secrets: Arc<BTreeSet<String>>,
+    /// How long the project's tests may take, a first build included.
+    pub test_time: Duration,
 }
 
 /// Every tool. Shared by all threads of the engine.

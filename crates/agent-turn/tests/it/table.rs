@@ -228,7 +228,9 @@ fn show_event(event: &EventBody) -> String {
             format!("* turn {}", show_status(status))
         }
         EventBody::Warning { message } => format!("* warning: {message}"),
-        EventBody::ThreadStarted { .. } | EventBody::Realtime(_) => {
+        EventBody::ThreadStarted { .. }
+        | EventBody::TurnPreparing { .. }
+        | EventBody::Realtime(_) => {
             panic!("not a turn's to say: {event:?}")
         }
     }

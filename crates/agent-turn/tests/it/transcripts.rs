@@ -554,8 +554,8 @@ fn interrupt_does_not_wait_for_ever() {
   * + t-2 tool Completed ay
   * = t-2 tool Completed ay
   record output a: ay
-> @2000 tick
-> @2100 tick
+> @5000 tick
+> @5100 tick
   * = t-3 tool Failed
   record output b: aborted by the user
 it may still be ending

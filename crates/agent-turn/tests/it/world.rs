@@ -356,7 +356,8 @@ impl World {
             | EventBody::CommandOutputDelta { turn: _, item, delta: _ } => {
                 assert!(self.open_items.contains(&item), "{self}: a delta of {item}, not open");
             }
-            EventBody::TurnStarted { .. }
+            EventBody::TurnPreparing { .. }
+            | EventBody::TurnStarted { .. }
             | EventBody::TokenUsage { .. }
             | EventBody::Retrying { .. }
             | EventBody::TurnCompleted { .. }

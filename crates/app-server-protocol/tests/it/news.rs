@@ -66,9 +66,14 @@ fn a_thread_starts() {
 #[test]
 fn a_turn_starts_and_ends() {
     check(
-        EventBody::TurnStarted { turn: turn(), source: InputSource::Typed },
+        EventBody::TurnPreparing { turn: turn() },
         &[
             r#"{"method":"thread/status/changed","params":{"threadId":"t","status":{"type":"active","activeFlags":[]}}}"#,
+        ],
+    );
+    check(
+        EventBody::TurnStarted { turn: turn(), source: InputSource::Typed },
+        &[
             r#"{"method":"turn/started","params":{"threadId":"t","turn":{"id":"u","items":[],"status":"inProgress","error":null,"startedAt":1700000000}}}"#,
         ],
     );

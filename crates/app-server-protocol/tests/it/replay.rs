@@ -39,13 +39,14 @@ fn a_thread_is_what_happened_in_it() {
         item(ItemBody::Spoken { speaker: Speaker::User, text: "hello".into() }),
         item(ItemBody::AgentMessage { text: "yes?".into() }),
         EventBody::TurnCompleted { turn: "u".into(), status: TurnStatus::Failed(failure) },
+        EventBody::TurnPreparing { turn: "v".into() },
         EventBody::TurnStarted { turn: "v".into(), source: InputSource::Spoken },
     ]);
     let origin = Origin { version: "0", path: None };
 
     let thread = replay(&events, origin).unwrap();
     assert_eq!(thread.preview, "hi");
-    assert_eq!((thread.created_at, thread.updated_at), (1_700_000_000, 1_700_000_006));
+    assert_eq!((thread.created_at, thread.updated_at), (1_700_000_000, 1_700_000_007));
     assert_eq!(thread.status, ThreadStatus::Active { active_flags: Vec::new() });
     let [first, second] = thread.turns.as_slice() else { panic!("{:?}", thread.turns) };
     assert_eq!(first.items.len(), 2, "words of a conversation are no items: {:?}", first.items);
@@ -53,6 +54,10 @@ fn a_thread_is_what_happened_in_it() {
     assert_eq!(first.error.as_ref().unwrap().message, "no key");
     assert_eq!(first.completed_at, Some(1_700_000_005));
     assert_eq!(second.status, TurnState::InProgress);
+
+    let thread = replay(&events[..7], origin).unwrap();
+    assert_eq!(thread.status, ThreadStatus::Active { active_flags: Vec::new() });
+    assert_eq!(thread.turns.len(), 1, "it is only being prepared");
 
     let thread = replay(&events[..6], origin).unwrap();
     assert_eq!(thread.status, ThreadStatus::SystemError);

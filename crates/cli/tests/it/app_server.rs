@@ -37,7 +37,13 @@ impl Client {
     }
 
     fn send(&mut self, message: &Value) {
-        writeln!(self.stdin.as_mut().unwrap(), "{message}").unwrap();
+        self.send_together(std::slice::from_ref(message));
+    }
+
+    /// In one piece, so that the second is read before the first has had consequences.
+    fn send_together(&mut self, messages: &[Value]) {
+        let lines: String = messages.iter().map(|message| format!("{message}\n")).collect();
+        self.stdin.as_mut().unwrap().write_all(lines.as_bytes()).unwrap();
     }
 
     fn next(&mut self) -> Value {
@@ -184,6 +190,43 @@ fn wishes_that_are_not_met_are_refused_by_name() {
     }
 }
 
+#[test]
+fn a_thread_that_is_left_and_joined_again_is_heard_once() {
+    let lab = Lab::new();
+    let model = ModelScript::start([
+        ModelReply::message("One."),
+        ModelReply::message("Two."),
+        ModelReply::message("Three."),
+    ]);
+    lab.provider(&model.base_url());
+    let mut client = Client::start(&lab);
+    let started = client.call("thread/start", json!({ "cwd": lab.repo() }));
+    let thread = started["thread"]["id"].as_str().unwrap().to_owned();
+    client.until("thread/started");
+    let input = json!([{ "type": "text", "text": "go on" }]);
+    let go_on = json!({ "threadId": thread, "input": input });
+    let is_about_turns = |it: &&Value| it["method"].as_str().unwrap().starts_with("turn/");
+
+    client.send_together(&[
+        json!({ "id": 1, "method": "thread/unsubscribe", "params": { "threadId": thread } }),
+        json!({ "id": 2, "method": "turn/start", "params": go_on }),
+    ]);
+    assert_eq!(client.next()["result"]["status"], "unsubscribed");
+    assert_eq!(client.next()["id"], 2);
+    assert_eq!(client.until("turn/completed").iter().filter(is_about_turns).count(), 2);
+    client.call("turn/start", go_on.clone());
+    assert_eq!(client.until("turn/completed").iter().filter(is_about_turns).count(), 2);
+
+    // Whoever has left joins again by calling it.
+    let left = client.call("thread/unsubscribe", json!({ "threadId": thread }));
+    assert_eq!(left["status"], "unsubscribed");
+    let left = client.call("thread/unsubscribe", json!({ "threadId": thread }));
+    assert_eq!(left["status"], "notSubscribed");
+    client.call("turn/start", go_on);
+    assert_eq!(client.until("turn/completed").iter().filter(is_about_turns).count(), 2);
+    model.finish();
+}
+
 /// A thread's own settings hold for its conversations too.
 #[test]
 fn a_thread_talks_as_it_was_started() {
@@ -194,6 +237,7 @@ fn a_thread_talks_as_it_was_started() {
         (json!({ "features.realtime_conversation": false }), "does not support realtime"),
     ] {
         let started = client.call("thread/start", json!({ "config": config }));
+        client.until("thread/started");
         let params = json!({ "threadId": started["thread"]["id"] });
         client.send(&json!({ "id": 1, "method": "thread/realtime/start", "params": params }));
         let answer = loop {
@@ -227,4 +271,48 @@ fn what_is_configured_is_told_without_secrets() {
     assert_eq!(models["data"][0]["model"], "mock-model");
     assert_eq!(models["data"][0]["isDefault"], true);
     assert_eq!(client.call("skills/list", json!({}))["data"], json!([]));
+}
+
+/// The first client's process ends; the next one goes on with what it said.
+#[test]
+fn a_client_resumes_what_another_began() {
+    let lab = Lab::new();
+    let model = ModelScript::start([ModelReply::message("Milk."), ModelReply::message("Soy.")]);
+    lab.provider(&model.base_url());
+    let ask = |client: &mut Client, thread: &str, words: &str| {
+        let input = json!([{ "type": "text", "text": words }]);
+        client.call("turn/start", json!({ "threadId": thread, "input": input }));
+        client.until("turn/completed");
+    };
+    let mut first = Client::start(&lab);
+    let started = first.call("thread/start", json!({ "cwd": lab.repo() }));
+    let thread = started["thread"]["id"].as_str().unwrap().to_owned();
+    first.until("thread/started");
+    ask(&mut first, &thread, "what is there?");
+    let rejoined = first.call("thread/resume", json!({ "threadId": thread }));
+    assert_eq!(rejoined["thread"]["turns"].as_array().unwrap().len(), 1, "{rejoined}");
+
+    let mut second = Client::start(&lab);
+    second.send(&json!({ "id": 1, "method": "thread/resume", "params": { "threadId": thread } }));
+    let refused = second.next();
+    assert!(refused["error"]["message"].as_str().unwrap().contains("in use"), "{refused}");
+    drop(first.stdin.take());
+    first.child.wait().unwrap();
+    // An edit since then does not change the model of what goes on.
+    let config = lab.home().join("config.toml");
+    let edited = std::fs::read_to_string(&config).unwrap().replace("mock-model", "newer-model");
+    std::fs::write(&config, edited).unwrap();
+    let resumed = second.call("thread/resume", json!({ "threadId": thread }));
+    assert_eq!(resumed["model"], "mock-model");
+    assert_eq!(resumed["cwd"], lab.repo().to_str().unwrap());
+    assert_eq!(resumed["thread"]["preview"], "what is there?");
+    assert_eq!(resumed["thread"]["turns"][0]["status"], "completed");
+    assert_eq!(resumed["thread"]["turns"][0]["items"].as_array().unwrap().len(), 2);
+    assert_eq!(resumed["thread"]["createdAt"], started["thread"]["createdAt"]);
+    ask(&mut second, &thread, "which one?");
+    let brief = json!({ "threadId": thread, "excludeTurns": true });
+    assert_eq!(second.call("thread/resume", brief)["thread"]["turns"], json!([]));
+    second.send(&json!({ "id": 1, "method": "thread/resume", "params": { "threadId": "none" } }));
+    assert!(second.next()["error"]["message"].as_str().unwrap().contains("none"));
+    model.finish();
 }

@@ -72,6 +72,27 @@ fn a_write_outside_fails_and_the_agent_is_told() {
     model.finish();
 }
 
+/// Both the configured places and the added ones, none of which is open anyhow.
+#[test]
+fn directories_are_added_to_those_of_the_file() {
+    let lab = Lab::new();
+    let place = || tempfile::tempdir_in("/var/tmp").unwrap();
+    let (configured, added, other) = (place(), place(), place());
+    let (a, b, c) = (configured.path(), added.path(), other.path());
+    let script = format!(
+        "for it in {} {} {}; do echo x > $it/made.txt; done",
+        a.display(),
+        b.display(),
+        c.display()
+    );
+    let model = ModelScript::start([shell("call_1", &script), ModelReply::message("Done.")]);
+    let settings = format!("sandbox_workspace_write.writable_roots = [{:?}]", a);
+    lab.provider_and(&model.base_url(), &settings);
+    lab.run(&["exec", "--add-dir", b.to_str().unwrap(), "write"]).expect(0, "Done.\n");
+    let made = [a, b, c].map(|it| it.join("made.txt").exists());
+    assert_eq!(made, [true, true, false]);
+}
+
 #[test]
 fn a_tool_that_takes_too_long_is_stopped() {
     let lab = Lab::new();
@@ -82,10 +103,28 @@ fn a_tool_that_takes_too_long_is_stopped() {
     ]);
     lab.provider(&model.base_url());
 
-    lab.run(&["exec", "wait"]).expect(0, "It took too long.\n");
+    let ran = lab.run(&["exec", "wait"]);
+    ran.expect(1, "It took too long.\n");
+    let last = ran.err.lines().last().unwrap();
+    assert!(last.contains("`shell`") && last.contains("`timeout_seconds`"), "{}", ran.err);
     let requests = model.requests();
     let output = requests[1].tool_output("call_1").unwrap();
-    assert!(output.contains("begun"), "{output}");
+    assert!(output.contains("begun") && output.contains("`timeout_seconds`"), "{output}");
+    model.finish();
+}
+
+/// The agent took its time the second time: the work is done.
+#[test]
+fn a_tool_that_was_given_more_time_is_no_failure() {
+    let lab = Lab::new();
+    let short = json!({ "command": "sleep 600", "timeout_seconds": 1 });
+    let model = ModelScript::start([
+        ModelReply::tool_call("call_1", "shell", short),
+        shell("call_2", "echo done"),
+        ModelReply::message("Done."),
+    ]);
+    lab.provider(&model.base_url());
+    lab.run(&["exec", "wait"]).expect(0, "Done.\n");
     model.finish();
 }
 
@@ -174,6 +213,56 @@ fn when_every_act_was_refused_nothing_was_done() {
     let ran = lab.run(&["exec", "--sandbox", "read-only", "write"]);
     ran.expect(3, "I may not write here.\n");
     assert!(ran.err.contains(" refused:\n"), "{}", ran.err);
+    assert!(!lab.repo().join("made.txt").exists());
+}
+
+/// What a refused act is told to do instead helps: a run with just those flags does the act.
+#[test]
+fn a_refusal_names_a_remedy_that_helps() {
+    let patch = "*** Begin Patch\n*** Add File: made.txt\n+x\n*** End Patch\n";
+    let patch = ModelReply::tool_call("call_1", "apply_patch", json!({ "input": patch }));
+    let script = shell("call_1", "echo x > made.txt");
+    let here: fn(&mut Command) -> Ran = Ran::of;
+    for (settings, act, machine) in [
+        ("approval_policy = \"untrusted\"", &patch, here),
+        ("approval_policy = \"untrusted\"", &script, here),
+        ("sandbox_mode = \"read-only\"", &patch, here),
+        ("", &script, Ran::without_landlock),
+    ] {
+        let lab = Lab::new();
+        let run = |flags: &[String]| {
+            let replies = [act.clone(), ModelReply::message("I tried.")];
+            let model = ModelScript::start(replies);
+            lab.provider_and(&model.base_url(), settings);
+            let ran = machine(lab.duet().arg("exec").args(flags).arg("write"));
+            let told = model.requests()[1].tool_output("call_1").unwrap().to_owned();
+            model.finish();
+            (ran, told)
+        };
+        let (refused, told) = run(&[]);
+        refused.expect(3, "I tried.\n");
+        assert!(refused.err.contains(&told), "{told:?} is not in:\n{}", refused.err);
+        assert!(!lab.repo().join("made.txt").exists(), "{settings}: {told}");
+
+        let remedy = told.split('`').skip(1).step_by(2).find(|it| it.starts_with('-'));
+        let remedy = remedy.unwrap_or_else(|| panic!("no flag is named: {told}"));
+        let flags: Vec<String> = remedy.split(' ').map(str::to_owned).collect();
+        let (allowed, told) = run(&flags);
+        allowed.expect(0, "I tried.\n");
+        assert!(lab.repo().join("made.txt").exists(), "{settings} {remedy}: {told}");
+    }
+}
+
+/// A flag is as strict as the file.
+#[test]
+fn an_approval_that_a_flag_demands_is_not_given() {
+    let lab = Lab::new();
+    let model =
+        ModelScript::start([shell("call_1", "echo x > made.txt"), ModelReply::message("No.")]);
+    lab.provider(&model.base_url());
+    let ran = lab.run(&["exec", "-c", "approval_policy=untrusted", "write"]);
+    ran.expect(3, "No.\n");
+    assert!(ran.err.contains("approval: untrusted\n"), "{}", ran.err);
     assert!(!lab.repo().join("made.txt").exists());
 }
 

@@ -6,8 +6,15 @@ use std::process::{Command, Stdio};
 use std::time::UNIX_EPOCH;
 
 use models::{Manifest, Shelf};
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 use serde_json::Value;
 use tempfile::TempDir;
+
+/// The same number on every architecture (`asm-generic/unistd.h`).
+const LANDLOCK_CREATE_RULESET: i64 = 444;
+
+/// What a kernel says that has no such call (`asm-generic/errno.h`).
+const ENOSYS: u32 = 38;
 
 pub(crate) struct Lab {
     dir: TempDir,
@@ -47,8 +54,13 @@ impl Lab {
 
     /// A provider at `base_url` whose key is in `MOCK_KEY`, which is set.
     pub(crate) fn provider(&self, base_url: &str) {
+        self.provider_and(base_url, "");
+    }
+
+    /// The same, with lines of the file before its tables.
+    pub(crate) fn provider_and(&self, base_url: &str, settings: &str) {
         self.config(&format!(
-            "model = \"mock-model\"\nmodel_provider = \"mock\"\n\n\
+            "{settings}\nmodel = \"mock-model\"\nmodel_provider = \"mock\"\n\n\
              [model_providers.mock]\nname = \"Mock\"\nbase_url = \"{base_url}\"\n\
              env_key = \"MOCK_KEY\"\n"
         ));
@@ -116,6 +128,25 @@ impl Ran {
             out: String::from_utf8(output.stdout).unwrap(),
             err: String::from_utf8(output.stderr).unwrap(),
         }
+    }
+
+    /// On a machine that has no Landlock, as far as the command can see: what the thread may not
+    /// call, its children may not.
+    pub(crate) fn without_landlock(command: &mut Command) -> Self {
+        let filter = SeccompFilter::new(
+            [(LANDLOCK_CREATE_RULESET, Vec::new())].into(),
+            SeccompAction::Allow,
+            SeccompAction::Errno(ENOSYS),
+            std::env::consts::ARCH.try_into().unwrap(),
+        );
+        let program: BpfProgram = filter.unwrap().try_into().unwrap();
+        std::thread::scope(|scope| {
+            let run = scope.spawn(|| {
+                seccompiler::apply_filter(&program).unwrap();
+                Self::of(command)
+            });
+            run.join().unwrap()
+        })
     }
 
     /// Fails with everything that was printed.

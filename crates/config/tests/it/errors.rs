@@ -57,6 +57,24 @@ fn a_wrong_name_lists_the_right_ones() {
 }
 
 #[test]
+fn a_time_that_is_none() {
+    check(
+        "[tools]\ntest_timeout_sec = 0",
+        "HOME/config.toml:2: `tools.test_timeout_sec`: 0 is not from 1 to 86400",
+    );
+}
+
+/// Beside what would it lie?
+#[test]
+fn a_relative_root_of_a_flag() {
+    check_flag(
+        &["sandbox_workspace_write.writable_roots=['/a', 'b']"],
+        "`-c sandbox_workspace_write.writable_roots=['/a', 'b']`: \
+         `sandbox_workspace_write.writable_roots`: `b` is not a full path",
+    );
+}
+
+#[test]
 fn text_that_is_no_toml() {
     let error = Case { text: "model = \n", ..NOTHING }.error();
     assert!(error.starts_with("HOME/config.toml:1: not valid TOML: "), "{error}");

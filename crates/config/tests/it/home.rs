@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use config::{Environment, Home};
+use config::{Config, Environment, Home};
 
 #[track_caller]
 fn check(variables: &[(&str, &str)], expected: &str) {
@@ -26,4 +26,18 @@ fn a_relative_home_is_made_absolute() {
     assert!(Home::at("here").path().is_absolute());
     assert!(Home::at("here").config_file().ends_with("here/config.toml"));
     assert!(Home::at("here").sessions().ends_with("here/sessions"));
+}
+
+#[test]
+fn documents_can_be_left_unread() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("config.toml"), "sandbox_mode = \"castle\"").unwrap();
+    let home = Home::at(folder.path());
+    assert_eq!(home.documents(), Some(folder.path()));
+    assert!(Config::load(&home, &[], &Environment::default()).is_err());
+
+    let home = home.without_documents();
+    assert_eq!((home.path(), home.documents()), (folder.path(), None));
+    let config = Config::load(&home, &[], &Environment::default()).unwrap();
+    assert_eq!(config.agent.sandbox, protocol::SandboxPolicy::default());
 }

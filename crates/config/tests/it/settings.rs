@@ -42,6 +42,7 @@ fn without_anything_all_is_local() {
     assert_eq!(config.agent.model, "qwen2.5-coder-1.5b-instruct");
     assert_eq!(config.agent.approval_policy, ApprovalPolicy::OnRequest);
     assert_eq!(config.agent.sandbox, SandboxPolicy::default());
+    assert_eq!(config.agent.test_time, Duration::from_secs(600));
     let local = LocalVoice { speed: 1.0, language: "en".into() };
     assert_eq!(config.realtime.service, VoiceService::Local(local));
     assert!(config.realtime.enabled);
@@ -152,11 +153,13 @@ fn the_agents_other_settings() {
         model_reasoning_summary = "auto"
         approval_policy = "never"
         sandbox_mode = "read-only"
+        tools.test_timeout_sec = 1800
         [sandbox_workspace_write]
         writable_roots = ["/cache"]
         network_access = true
     "#;
     let config = Case { text, variables: KEY, ..NOTHING }.config();
+    assert_eq!(config.agent.test_time, Duration::from_secs(1800));
     let reasoning = Reasoning { effort: Some(Effort::High), summary: Some(Summary::Auto) };
     assert_eq!(config.agent.reasoning, reasoning);
     let sandbox = SandboxPolicy {
@@ -175,6 +178,16 @@ fn the_agents_other_settings() {
         ephemeral: false,
     };
     assert_eq!(config.thread_settings(Path::new("/repo").into()), expected);
+    assert_eq!(config.writable_roots, [Path::new("/cache")]);
+}
+
+#[test]
+fn a_relative_root_lies_beside_the_file() {
+    let text = "sandbox_workspace_write.writable_roots = ['cache', '/data']";
+    let config = Case { text, ..NOTHING }.config();
+    let expected = [config.home.path().join("cache"), PathBuf::from("/data")];
+    assert_eq!(config.agent.sandbox.writable_roots, expected);
+    assert_eq!(config.writable_roots, expected);
 }
 
 #[test]

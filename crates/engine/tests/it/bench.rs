@@ -12,8 +12,8 @@ use engine::{Cursor, Engine, Services, Thread, ThreadStart};
 use inference::{HostCommand, HostOptions, ModelFiles};
 use model_client::ModelClient;
 use protocol::{
-    ApprovalPolicy, Event, EventBody, InputSource, Item, ItemBody, SandboxPolicy, ThreadSettings,
-    TurnStatus,
+    ApprovalPolicy, Event, EventBody, InputSource, Item, ItemBody, SandboxPolicy, ThreadId,
+    ThreadSettings, TurnStatus,
 };
 use responses_wire::Reasoning;
 use sandboxing::{Spawner, SpawnerProgram};
@@ -78,6 +78,7 @@ impl Bench {
             },
             // Set for every test; stands for a variable with a key.
             secrets: BTreeSet::from([SECRET.to_owned()]),
+            test_time: PATIENCE,
             overrides: Vec::new(),
             originator: "tests".to_owned(),
             source: "test".to_owned(),
@@ -90,6 +91,26 @@ impl Bench {
 
     pub(crate) fn client_with(&self, settings: ThreadSettings) -> Client {
         let thread = self.engine.start_thread(self.start(settings)).unwrap();
+        let cursor = thread.subscribe_from(0);
+        Client { thread, cursor, seen: Vec::new() }
+    }
+
+    /// Another process in place of the one that has crashed.
+    pub(crate) fn crash(&mut self) {
+        self.engine = engine(self.home.path());
+    }
+
+    /// The thread goes on in this process.
+    pub(crate) async fn resume(&self, id: &ThreadId) -> Client {
+        // The tasks of a crashed one end when the runtime gets to them.
+        let reopened = loop {
+            match self.engine.reopen(id) {
+                Ok(reopened) => break reopened,
+                Err(rollout::Error::InUse { .. }) => tokio::task::yield_now().await,
+                Err(error) => panic!("{error}"),
+            }
+        };
+        let thread = self.engine.resume_thread(reopened, self.start(self.settings())).unwrap();
         let cursor = thread.subscribe_from(0);
         Client { thread, cursor, seen: Vec::new() }
     }
@@ -136,6 +157,7 @@ fn engine(home: &Path) -> Engine {
     );
     Engine::new(Services {
         home: home.to_owned(),
+        documents: Some(home.to_owned()),
         version: "0.0.0".to_owned(),
         models: ModelClient::new(network.clone(), environment.clone(), Reasoning::default(), local),
         toolbox: Toolbox::new(spawner),

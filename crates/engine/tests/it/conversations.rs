@@ -129,7 +129,8 @@ async fn a_spoken_request_is_carried_out_and_answered() {
     assert_eq!(reason, CloseReason::Requested);
     assert_eq!(client.thread.append_audio(vec![0; 480]).await, Err(Refused::NoConversation));
 
-    // What was spoken and what was done are in one log.
+    // What was spoken and what was done are in one log, once that is complete.
+    client.thread.close().await;
     let session = bench.engine.read(client.thread.id()).unwrap();
     let spoken = |speaker, text: &str| ItemBody::Spoken { speaker, text: text.to_owned() };
     let between: Vec<&ItemBody> = session.between.iter().map(|item| &item.body).collect();
@@ -258,6 +259,37 @@ fn sound_does_not_wait_for_the_disk_and_tools_do() {
         assert_eq!(client.until_completed().await, TurnStatus::Completed);
         assert!(has_begun_a_tool(&client));
         assert!(bench.repository.path().join("new.txt").exists());
+    });
+}
+
+/// A conversation that is started while the disk is busy with a typed turn: it is dialed, what
+/// is said meanwhile is kept for it, and clients are answered.
+#[test]
+fn neither_a_new_conversation_nor_an_answer_waits_for_the_disk() {
+    with_one_disk(async {
+        let mut bench = Bench::new();
+        let service = RealtimeServer::start().await;
+        let mut client = bench.client();
+        client.type_words("make a file").await;
+        let call = bench.model.expect_request().await;
+        let disk = HungDisk::hang().await;
+        call.reply_tool_call("c1", "shell", json!({ "command": "echo made > new.txt" })).await;
+        client.until(|event| matches!(event, EventBody::TokenUsage { .. }).then_some(())).await;
+
+        client.thread.start_realtime(start(&service)).await.unwrap();
+        client.thread.append_audio(vec![7; 480]).await.unwrap();
+        let mut peer = service.accept().await;
+        peer.open_session().await;
+        peer.expect_sound(480).await;
+        assert_eq!(peer.take_sound(), [vec![7; 480]]);
+        client.thread.stop_realtime().await.unwrap();
+        assert!(matches!(peer.expect_goodbye().await, Goodbye::Polite(_)));
+        client.thread.interrupt(None).await.unwrap();
+        assert_eq!(client.thread.interrupt(None).await, Err(Refused::NoTurn));
+        assert!(!has_begun_a_tool(&client));
+
+        disk.go_on();
+        assert_eq!(client.until_completed().await, TurnStatus::Interrupted);
     });
 }
 

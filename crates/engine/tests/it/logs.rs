@@ -1,6 +1,6 @@
 //! What is written, when, and what happens when it cannot be.
 
-use protocol::{EventBody, ModelItem, Role, TurnStatus};
+use protocol::{EventBody, ItemBody, ModelItem, Role, TurnStatus};
 use serde_json::{Value, json};
 
 use crate::bench::Bench;
@@ -133,4 +133,54 @@ async fn ephemeral_threads_leave_nothing() {
     bench.model.expect_request().await.reply_message("Good morning").await;
     client.until_completed().await;
     assert!(!bench.home.path().join("sessions").exists());
+}
+
+#[tokio::test]
+async fn a_thread_goes_on_after_a_crash() {
+    let mut bench = Bench::new();
+    let mut client = bench.client();
+    let id = client.thread.id().clone();
+    client.type_words("hello").await;
+    bench.model.expect_request().await.reply_message("Good morning").await;
+    client.until_completed().await;
+    client.type_words("wait for ever").await;
+    let call = bench.model.expect_request().await;
+    call.reply_tool_call("c1", "shell", json!({ "command": "sleep 1000" })).await;
+    client
+        .until(|event| match event {
+            EventBody::ItemStarted { turn: _, item } => {
+                matches!(item.body, ItemBody::Command(_)).then_some(())
+            }
+            _other => None,
+        })
+        .await;
+    bench.crash();
+
+    let mut client = bench.resume(&id).await;
+    let status = client.until_completed().await;
+    assert_eq!(status, TurnStatus::Completed);
+    assert_eq!(
+        client.until_completed().await,
+        TurnStatus::Interrupted,
+        "it ended with its process"
+    );
+    client.type_words("and now?").await;
+    let call = bench.model.expect_request().await;
+    assert_eq!(call.request().messages("user"), ["hello", "wait for ever", "and now?"]);
+    assert_eq!(call.request().messages("assistant"), ["Good morning"]);
+    let unknown = call.request().tool_output("c1").unwrap();
+    assert!(unknown.contains("unknown"), "{unknown}");
+    call.reply_message("Now it is over.").await;
+    assert_eq!(client.until_completed().await, TurnStatus::Completed);
+    let numbers: Vec<u64> = client.seen().iter().map(|event| event.seq).collect();
+    assert_eq!(numbers, (0..numbers.len() as u64).collect::<Vec<_>>());
+    let taken = bench.engine.reopen(&id).unwrap_err();
+    assert!(taken.to_string().contains("in use"), "{taken}");
+
+    let session = bench.engine.read(&id).unwrap();
+    let states: Vec<TurnStatus> = session.turns.iter().map(|it| it.status.clone()).collect();
+    let ended = [TurnStatus::Completed, TurnStatus::Interrupted, TurnStatus::Completed];
+    assert_eq!(states, ended);
+    assert!(session.turns.iter().all(|it| it.ended_at.is_some()));
+    assert_eq!(session.skipped, 0);
 }

@@ -186,6 +186,40 @@ async fn interrupt_kills_a_running_command() {
     assert_eq!(client.until_completed().await, TurnStatus::Completed);
 }
 
+/// It is killed two seconds later, and until then the turn has not ended: what it said last is
+/// told, and no other turn works beside it.
+#[tokio::test]
+async fn a_command_that_does_not_listen_is_killed_and_its_output_kept() {
+    let mut bench = Bench::new();
+    let mut client = bench.client();
+    client.type_words("wait").await;
+    let script = "trap 'echo not yet' TERM; echo begun; while :; do sleep 1000; done";
+    let call = bench.model.expect_request().await;
+    call.reply_tool_call("c1", "shell", json!({ "command": script })).await;
+    let prints = |words: &'static str| {
+        move |event: &EventBody| match event {
+            EventBody::CommandOutputDelta { delta, .. } => delta.contains(words).then_some(()),
+            _other => None,
+        }
+    };
+    client.until(prints("begun")).await;
+    client.thread.interrupt(None).await.unwrap();
+    client.until(prints("not yet")).await;
+    let ItemBody::Command(item) = client.until_tool().await else { panic!("not a command") };
+    assert_eq!(item.status, ItemStatus::Failed);
+    assert!(item.output.starts_with("begun\n"), "{}", item.output);
+    assert!(item.output.contains("not yet\n"), "{}", item.output);
+    assert!(item.duration.is_some(), "{item:?}");
+    assert_eq!(client.until_completed().await, TurnStatus::Interrupted);
+
+    client.type_words("what happened?").await;
+    let call = bench.model.expect_request().await;
+    let told = call.request().tool_output("c1").unwrap().to_owned();
+    assert!(told.contains("not yet") && !told.contains("still be ending"), "{told}");
+    call.reply_message("You stopped me.").await;
+    client.until_completed().await;
+}
+
 #[tokio::test]
 async fn passing_failures_are_tried_again() {
     let mut bench = Bench::new();

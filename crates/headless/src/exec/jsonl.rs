@@ -88,7 +88,10 @@ impl View for Jsonl {
         }
     }
 
-    fn ended(&mut self, turn: &Turn) -> io::Result<()> {
+    fn ended(&mut self, turn: &Turn, unfinished: Option<&str>) -> io::Result<()> {
+        if let Some(message) = unfinished {
+            self.say(&Event::Error { message })?;
+        }
         let failure = match turn.status {
             TurnState::Completed => None,
             TurnState::Failed => Some(turn.error.as_ref().map_or("failed", |it| &it.message)),

@@ -3,7 +3,7 @@
 use std::io;
 
 use app_server_protocol::{
-    SandboxPolicyShape, ThreadItem, ThreadStartResult, TokenBreakdown, Turn,
+    ApprovalPolicyName, SandboxPolicyShape, ThreadItem, ThreadStartResult, TokenBreakdown, Turn,
 };
 
 use super::{Progress, View};
@@ -39,13 +39,19 @@ impl View for People {
             SandboxPolicyShape::ReadOnly { .. } => "read-only",
             SandboxPolicyShape::WorkspaceWrite { .. } => "workspace-write",
         };
+        let approval = match thread.approval_policy {
+            ApprovalPolicyName::Untrusted => "untrusted",
+            ApprovalPolicyName::OnFailure => "on-failure",
+            ApprovalPolicyName::OnRequest => "on-request",
+            ApprovalPolicyName::Never => "never",
+        };
         console.heading(&format!("Duet v{}", self.version))?;
         console.note("--------")?;
         for (name, value) in [
             ("workdir", thread.cwd.as_str()),
             ("model", &thread.model),
             ("provider", &thread.model_provider),
-            ("approval", "never"),
+            ("approval", approval),
             ("sandbox", sandbox),
             ("session id", &thread.thread.id),
         ] {
@@ -81,7 +87,7 @@ impl View for People {
         }
     }
 
-    fn ended(&mut self, turn: &Turn) -> io::Result<()> {
+    fn ended(&mut self, turn: &Turn, unfinished: Option<&str>) -> io::Result<()> {
         if let Some(usage) = self.usage {
             self.console.heading("tokens used")?;
             self.console.note(usage.total_tokens)?;
@@ -89,6 +95,9 @@ impl View for People {
         if let Some(error) = &turn.error {
             self.message_was_not_the_last()?;
             self.console.note(format_args!("error: {}", error.message))?;
+        }
+        if let Some(why) = unfinished {
+            self.console.note(format_args!("error: {why}"))?;
         }
         match self.last_message.take() {
             Some(text) => self.console.answer(text.trim_end()),

@@ -3,7 +3,8 @@
 //! No message says "that was all": a reply may be the acknowledgement of work that goes on,
 //! and work may be followed by one more reply. The exchange is over when the question was
 //! fed, something was heard, no work is open, a reply was finished after the last thing that
-//! calls for one, and nothing more happened for a moment.
+//! calls for one, and nothing more happened for a moment. Work is open from its handoff on: what
+//! is said before its turn has ended only acknowledges it.
 
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ use stdx::Time;
 /// Quiet after a finished reply that makes it the last one.
 const GRACE: Duration = Duration::from_millis(1000);
 
-/// A handoff that starts no turn within this time needed none (an empty request).
-const HANDOFF_PATIENCE: Duration = Duration::from_secs(10);
+/// For a reply that nobody owes, and that may come all the same.
+const UNOWED_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Speech models may have to be loaded from a slow disk before anything is heard.
 const HEARING_PATIENCE: Duration = Duration::from_secs(30);
@@ -44,6 +45,12 @@ pub(crate) enum Sign {
     /// A reply that came to nothing: cut short, cancelled, failed.
     ReplyBroken,
     HandedOff,
+    /// What was handed off came to its end, with a turn or without one.
+    HandoffDone,
+    /// The agent reads what a turn is to know, for as long as that takes.
+    TurnPreparing,
+    /// No turn runs, and none is prepared.
+    AtRest,
     TurnStarted,
     TurnEnded,
 }
@@ -70,16 +77,26 @@ pub(crate) struct Exchange {
     unwritten: u32,
     /// The words of the next one that will be.
     words: bool,
-    /// A handoff whose turn has not started.
-    handed_off: bool,
+    dawn: Dawn,
     turns: u32,
     reply: Reply,
     /// What it was before the utterance that called for one.
     before: Before,
-    /// A turn has a result that no reply has begun to tell: one that began before the turn
+    /// There is a result that no reply has begun to tell: one that began before the work
     /// ended only acknowledges it.
     untold: bool,
     last_sign: Time,
+}
+
+/// Work whose turn has not started.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Dawn {
+    #[default]
+    None,
+    /// It is said that there is some, and nobody has begun with it.
+    HandedOff,
+    /// A turn is being prepared.
+    Preparing,
 }
 
 /// The reply to the last thing that called for one.
@@ -155,19 +172,45 @@ impl Exchange {
             }
             Sign::ReplyDone => self.reply = if self.untold { Reply::Owed } else { Reply::Given },
             Sign::ReplyBroken => self.reply = if self.untold { Reply::Owed } else { Reply::Broken },
-            // One that steers a running turn starts none.
-            Sign::HandedOff => self.handed_off = self.turns == 0,
+            Sign::HandedOff => match self.dawn {
+                Dawn::None if self.turns == 0 => self.dawn = Dawn::HandedOff,
+                // One that steers a turn starts none.
+                Dawn::None | Dawn::HandedOff | Dawn::Preparing => {}
+            },
+            Sign::HandoffDone => match self.dawn {
+                Dawn::HandedOff => {
+                    self.dawn = Dawn::None;
+                    self.owe_result();
+                }
+                Dawn::None | Dawn::Preparing => {}
+            },
+            Sign::TurnPreparing => {
+                if self.turns == 0 {
+                    self.dawn = Dawn::Preparing;
+                }
+            }
+            Sign::AtRest => match self.dawn {
+                Dawn::Preparing => {
+                    self.dawn = Dawn::None;
+                    self.owe_result();
+                }
+                Dawn::None | Dawn::HandedOff => {}
+            },
             Sign::TurnStarted => {
-                self.handed_off = false;
+                self.dawn = Dawn::None;
                 self.turns += 1;
             }
             Sign::TurnEnded => {
                 self.turns = self.turns.saturating_sub(1);
-                self.untold = true;
-                if self.reply != Reply::Sounding {
-                    self.reply = Reply::Owed;
-                }
+                self.owe_result();
             }
+        }
+    }
+
+    fn owe_result(&mut self) {
+        self.untold = true;
+        if self.reply != Reply::Sounding {
+            self.reply = Reply::Owed;
         }
     }
 
@@ -193,9 +236,9 @@ impl Exchange {
     }
 
     /// How long to wait for the next sign, and what its absence means. `None` while what we
-    /// wait for has limits of its own: the input, a turn of the agent.
+    /// wait for has limits of its own: the input, a turn of the agent and what goes before it.
     fn patience(&self) -> Option<(Duration, Outcome)> {
-        if !self.input_ended || self.turns > 0 {
+        if !self.input_ended || self.turns > 0 || self.dawn == Dawn::Preparing {
             return None;
         }
         if !self.heard && self.silent {
@@ -207,14 +250,16 @@ impl Exchange {
         if self.user_speaks {
             return Some((REPLY_PATIENCE, Outcome::Unanswered));
         }
-        Some(match (&self.reply, self.handed_off) {
-            (Reply::Given, false) => (GRACE, Outcome::Answered),
-            (Reply::Given, true) => (HANDOFF_PATIENCE, Outcome::Answered),
-            (Reply::Owed | Reply::Sounding, _) => (REPLY_PATIENCE, Outcome::Unanswered),
+        if self.dawn == Dawn::HandedOff {
+            return Some((REPLY_PATIENCE, Outcome::Unanswered));
+        }
+        Some(match self.reply {
+            Reply::Given => (GRACE, Outcome::Answered),
+            Reply::Owed | Reply::Sounding => (REPLY_PATIENCE, Outcome::Unanswered),
             // Speech models that listen by themselves may have understood more than was written.
-            (Reply::Needless, _) => (HANDOFF_PATIENCE, Outcome::NotUnderstood),
+            Reply::Needless => (UNOWED_PATIENCE, Outcome::NotUnderstood),
             // Whoever cut it short may say another one.
-            (Reply::Broken, _) => (HANDOFF_PATIENCE, Outcome::Unanswered),
+            Reply::Broken => (UNOWED_PATIENCE, Outcome::Unanswered),
         })
     }
 }
@@ -331,17 +376,50 @@ mod tests {
         check(&signs, Some((6, Outcome::Answered)));
     }
 
+    /// A repository on a slow disk is looked at before the turn starts.
     #[test]
-    fn an_empty_request_ends_with_its_reply() {
+    fn an_acknowledged_handoff_is_no_answer_however_long_its_turn_is_prepared() {
         use Sign::*;
         let signs = [
             (1, SpeechStarted),
             (2, SpeechStopped),
             (3, InputEnded),
             (3, HandedOff),
-            (4, ReplyDone),
+            (4, Replying),
+            (5, ReplyDone),
+            (5, TurnPreparing),
+            (400, TurnStarted),
+            (500, TurnEnded),
+            (500, HandoffDone),
+            (501, Replying),
+            (502, ReplyDone),
         ];
-        check(&signs, Some((14, Outcome::Answered)));
+        check(&signs, Some((503, Outcome::Answered)));
+        check(&signs[..7], None);
+        // Nobody says that it is taken up.
+        check(&signs[..6], Some((65, Outcome::Unanswered)));
+        // One that is prepared and then given up.
+        let given_up = [&signs[..7], &[(6, AtRest)]].concat();
+        check(&given_up, Some((66, Outcome::Unanswered)));
+    }
+
+    /// "Stop" where nothing runs, or a call of the agent without a request.
+    #[test]
+    fn a_handoff_without_work_ends_with_its_reply() {
+        use Sign::*;
+        let signs = [
+            (1, SpeechStarted),
+            (2, SpeechStopped),
+            (3, InputEnded),
+            (3, HandedOff),
+            (3, HandoffDone),
+            // Of the reply that called the agent.
+            (4, ReplyDone),
+            (5, Replying),
+            (6, ReplyDone),
+        ];
+        check(&signs, Some((7, Outcome::Answered)));
+        check(&signs[..6], Some((64, Outcome::Unanswered)));
     }
 
     #[test]

@@ -134,7 +134,10 @@ impl View for Jsonl<'_> {
     }
 
     fn ended(&mut self, report: &TalkReport, output: &Path) -> io::Result<()> {
-        let TalkReport { exit, thread: _, answer, latency, rollout } = report;
+        let TalkReport { exit, thread: _, answer, unfinished, latency, rollout } = report;
+        if let Some(message) = unfinished {
+            self.say(&Event::Error { message })?;
+        }
         self.say(&Event::Latency(*latency))?;
         let status = status(*exit);
         let output = Some(output.display().to_string());

@@ -37,7 +37,7 @@ impl Latency {
         for (stage, at_ms) in stages {
             let ms = Some(at_ms.cast_signed().wrapping_sub(question_end_ms.cast_signed()));
             match stage {
-                StageName::SpeechStarted => {}
+                StageName::SpeechStarted | StageName::ReplyBroken => {}
                 // The last utterance is the one that was answered.
                 StageName::SpeechStopped => {
                     latency = Self { speech_stopped_ms: ms, ..Self::default() };

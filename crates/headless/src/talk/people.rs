@@ -67,6 +67,9 @@ impl View for People<'_> {
     fn ended(&mut self, report: &TalkReport, output: &Path) -> io::Result<()> {
         self.console.note(report.latency)?;
         self.console.note(format_args!("the spoken answer is in {}", output.display()))?;
+        if let Some(why) = &report.unfinished {
+            self.console.note(format_args!("error: {why}"))?;
+        }
         match &report.answer {
             Some(answer) => self.console.answer(answer.trim_end()),
             None => Ok(()),

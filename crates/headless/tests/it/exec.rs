@@ -1,4 +1,5 @@
 use std::fs;
+use std::path::Path;
 
 use headless::{
     ExecArgs, Exit, Format, HeadlessError, Server, Signal, ThreadArgs, exec as run_exec,
@@ -88,7 +89,7 @@ Duet v0.0.0
 workdir: /w
 model: m
 provider: mock
-approval: never
+approval: untrusted
 sandbox: workspace-write
 session id: 01a20a6b-7bc3-7742-aa76-c1d30dfaa5a9
 --------
@@ -123,10 +124,10 @@ async fn programs_get_one_event_per_line() {
 }
 
 #[tokio::test]
-async fn the_thread_never_asks() {
+async fn the_thread_is_as_configured_and_nobody_is_asked() {
     run(Format::People, |mut peer, _signals| async move {
         let params = peer.start_thread().await;
-        assert_eq!(params, json!({ "cwd": "/w", "approvalPolicy": "never", "ephemeral": false }));
+        assert_eq!(params, json!({ "cwd": "/w", "ephemeral": false }));
         let params = peer.start_turn().await;
         assert_eq!(params["input"], json!([{ "type": "text", "text": "run the tests" }]));
         peer.send(json!({ "id": 0, "method": "item/tool/requestUserInput", "params": {} })).await;
@@ -161,17 +162,43 @@ async fn a_failed_turn_says_why() {
     }
 }
 
+/// A typed tool that failed, or was refused: then it has no `success`.
+fn tool_failed(success: Value) -> Value {
+    json!({
+        "type": "dynamicToolCall", "id": "c", "namespace": null, "tool": "shell",
+        "arguments": {}, "status": "failed", "success": success, "durationMs": null,
+        "contentItems": [{ "type": "inputText", "text": "no sandbox here" }],
+    })
+}
+
+#[tokio::test]
+async fn programs_can_tell_a_refusal_from_a_failure() {
+    for (success, status) in [(Value::Null, "declined"), (json!(false), "failed")] {
+        let ran = run(Format::Json, |mut peer, _signals| async move {
+            peer.start_thread().await;
+            peer.start_turn().await;
+            peer.item_completed(tool_failed(success)).await;
+            peer.turn_completed("completed", Value::Null).await;
+            peer
+        })
+        .await;
+        let lines: Vec<Value> =
+            ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let item = json!({
+            "id": "item_0", "type": "mcp_tool_call", "server": "duet", "tool": "shell",
+            "arguments": {}, "result": null, "error": { "message": "no sandbox here" },
+            "status": status,
+        });
+        assert!(lines.contains(&json!({ "type": "item.completed", "item": item })), "{}", ran.out);
+    }
+}
+
 #[tokio::test]
 async fn a_turn_whose_every_act_was_refused_has_done_nothing() {
     let ran = run(Format::People, |mut peer, _signals| async move {
         peer.start_thread().await;
         peer.start_turn().await;
-        let refused = json!({
-            "type": "dynamicToolCall", "id": "c", "namespace": null, "tool": "shell",
-            "arguments": {}, "status": "failed", "success": null, "durationMs": null,
-            "contentItems": [{ "type": "inputText", "text": "no sandbox here" }],
-        });
-        peer.item_completed(refused).await;
+        peer.item_completed(tool_failed(Value::Null)).await;
         peer.item_completed(message("m", "I could not run anything.")).await;
         peer.turn_completed("completed", Value::Null).await;
         peer
@@ -180,6 +207,38 @@ async fn a_turn_whose_every_act_was_refused_has_done_nothing() {
     assert_eq!(ran.exit.unwrap(), Exit::NothingDone);
     assert_eq!(ran.out, "I could not run anything.\n");
     assert!(ran.progress.contains(" refused:\nno sandbox here\n"), "{}", ran.progress);
+}
+
+/// A command without an exit code came to no end of its own.
+#[tokio::test]
+async fn an_answer_after_a_command_that_was_cut_short_is_a_failure() {
+    let why = "the last command of the agent came to no end of its own: it took too long";
+    for (format, out, progress) in [
+        (Format::People, "It hangs.\n".to_owned(), format!("error: {why}\n")),
+        (
+            Format::Json,
+            format!(
+                "{{\"type\":\"error\",\"message\":\"{why}\"}}\n{{\"type\":\"turn.completed\",\
+                 \"usage\":{{\"input_tokens\":0,\"cached_input_tokens\":0,\"output_tokens\":0,\
+                 \"reasoning_output_tokens\":0}}}}\n"
+            ),
+            String::new(),
+        ),
+    ] {
+        let ran = run(format, |mut peer, _signals| async move {
+            peer.start_thread().await;
+            peer.start_turn().await;
+            let output = json!("begun\nit took too long");
+            peer.item_completed(command("failed", output, Value::Null)).await;
+            peer.item_completed(message("m", "It hangs.")).await;
+            peer.turn_completed("completed", Value::Null).await;
+            peer
+        })
+        .await;
+        assert_eq!(ran.exit.unwrap(), Exit::Failed);
+        assert!(ran.out.ends_with(&out), "{}", ran.out);
+        assert!(ran.progress.ends_with(&progress), "{}", ran.progress);
+    }
 }
 
 #[tokio::test]
@@ -229,18 +288,19 @@ async fn an_engine_that_dies_is_an_error() {
     assert!(matches!(ran.exit, Err(HeadlessError::ServerGone)));
 }
 
-#[tokio::test]
-async fn the_answer_goes_to_a_file_too() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("answer.txt");
+/// Runs `exec` with `path` as the answer's file.
+async fn run_into<F>(path: &Path, play: impl FnOnce(Peer) -> F) -> Result<Exit, HeadlessError>
+where
+    F: Future<Output = Peer>,
+{
     let (mut peer, connection) = Peer::start();
-    let (console, out, _) = console();
+    let (console, _, _) = console();
     let (_signals, mut received) = mpsc::channel(1);
     let args = ExecArgs {
         thread: ThreadArgs::default(),
         prompt: "hi".into(),
         format: Format::People,
-        answer_file: Some(path.clone()),
+        answer_file: Some(path.to_owned()),
         version: "0.0.0".into(),
     };
     let client = async {
@@ -250,10 +310,51 @@ async fn the_answer_goes_to_a_file_too() {
     };
     let server = async {
         peer.initialize().await;
-        a_usual_turn(peer).await
+        play(peer).await
     };
     let (exit, _peer) = tokio::join!(client, server);
+    exit
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let names = fs::read_dir(dir).unwrap().map(|it| it.unwrap().file_name());
+    names.map(|name| name.into_string().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn the_answer_goes_to_a_file_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("answer.txt");
+    fs::write(&path, "an old answer, and longer").unwrap();
+    let exit = run_into(&path, a_usual_turn).await;
     assert_eq!(exit.unwrap(), Exit::Done);
-    assert_eq!(out.text(), "One test fails.\n");
     assert_eq!(fs::read_to_string(path).unwrap(), "One test fails.\n");
+    assert_eq!(names(dir.path()), ["answer.txt"]);
+}
+
+#[tokio::test]
+async fn a_turn_that_fails_leaves_the_old_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("answer.txt");
+    fs::write(&path, "an old answer").unwrap();
+    let exit = run_into(&path, |mut peer| async move {
+        peer.start_thread().await;
+        peer.start_turn().await;
+        peer.item_completed(message("m", "I will run them.")).await;
+        peer.turn_completed("failed", json!({ "message": "the network is down" })).await;
+        peer
+    });
+    assert_eq!(exit.await.unwrap(), Exit::Failed);
+    assert_eq!(fs::read_to_string(path).unwrap(), "an old answer");
+    assert_eq!(names(dir.path()), ["answer.txt"]);
+}
+
+/// Not after all the work.
+#[tokio::test]
+async fn a_place_that_cannot_be_written_is_named_before_anything_is_started() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("none/answer.txt");
+    let error = run_into(&path, |peer| async { peer }).await.unwrap_err();
+    let said = format!("cannot write the answer to {}: ", path.display());
+    assert!(error.to_string().starts_with(&said), "{error}");
 }

@@ -104,7 +104,7 @@ impl Peer {
     pub(crate) async fn start_thread(&mut self) -> Value {
         let result = json!({
             "thread": thread(),
-            "model": "m", "modelProvider": "mock", "cwd": "/w", "approvalPolicy": "never",
+            "model": "m", "modelProvider": "mock", "cwd": "/w", "approvalPolicy": "untrusted",
             "approvalsReviewer": "user",
             "sandbox": { "type": "workspaceWrite", "networkAccess": false },
         });

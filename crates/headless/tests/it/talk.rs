@@ -196,6 +196,73 @@ duet: a b fails.
     assert_eq!(pcm.last(), Some(&2000));
 }
 
+/// A repository on a slow disk: the acknowledgement is said long before the turn can start.
+#[tokio::test(start_paused = true)]
+async fn an_acknowledgement_is_no_answer_while_the_turn_is_prepared() {
+    let ran = run(TalkFormat::Json, |mut peer, _signals| async move {
+        start(&mut peer).await;
+        peer.hear(QUESTION_FRAMES).await;
+        stage(&mut peer, "speechStarted").await;
+        stage(&mut peer, "speechStopped").await;
+        stage(&mut peer, "handedOff").await;
+        let active = json!({ "type": "active", "activeFlags": [] });
+        peer.tell("thread/status/changed", json!({ "status": active })).await;
+        sounds(&mut peer, &[1000; 2400]).await;
+        stage(&mut peer, "replyDone").await;
+        // Two minutes.
+        peer.hear(6_000).await;
+        let turn = json!({ "id": "u", "items": [], "status": "inProgress" });
+        peer.tell("turn/started", json!({ "turn": turn })).await;
+        peer.item_completed(json!({ "type": "agentMessage", "id": "m", "text": "It fails." }))
+            .await;
+        peer.turn_completed("completed", Value::Null).await;
+        sounds(&mut peer, &[2000; 2400]).await;
+        stage(&mut peer, "replyDone").await;
+        goodbye(&mut peer).await;
+        peer
+    })
+    .await;
+    let report = ran.report.as_ref().unwrap();
+    assert_eq!(report.exit, Exit::Done);
+    assert_eq!(report.answer.as_deref(), Some("It fails."));
+}
+
+/// As for `exec`: the answer is spoken and kept, and the work is not done.
+#[tokio::test(start_paused = true)]
+async fn an_answer_after_a_command_that_was_cut_short_is_a_failure() {
+    let ran = run(TalkFormat::Json, |mut peer, _signals| async move {
+        start(&mut peer).await;
+        peer.hear(QUESTION_FRAMES).await;
+        stage(&mut peer, "speechStarted").await;
+        stage(&mut peer, "speechStopped").await;
+        stage(&mut peer, "handedOff").await;
+        let turn = json!({ "id": "u", "items": [], "status": "inProgress" });
+        peer.tell("turn/started", json!({ "turn": turn })).await;
+        let command = json!({
+            "type": "commandExecution", "id": "c", "command": "cargo test", "cwd": "/w",
+            "status": "failed", "commandActions": [], "exitCode": null, "durationMs": 900,
+            "aggregatedOutput": "begun\nit took too long",
+        });
+        peer.item_completed(command).await;
+        peer.turn_completed("completed", Value::Null).await;
+        sounds(&mut peer, &[1000; 2400]).await;
+        stage(&mut peer, "replyDone").await;
+        goodbye(&mut peer).await;
+        peer
+    })
+    .await;
+    assert_eq!(ran.report.as_ref().unwrap().exit, Exit::Failed);
+    assert!(ran.answer().contains(&1000));
+    let error = json!({
+        "type": "error",
+        "message": "the last command of the agent came to no end of its own: it took too long",
+    });
+    let events: Vec<Value> =
+        ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(events.contains(&error), "{}", ran.out);
+    assert_eq!(events.last().unwrap()["status"], "failed");
+}
+
 /// A voice that counts samples gets a recording as fast as it takes it; one that is made for
 /// live sound hears it as it was spoken. Silence is never faster than it lasts.
 #[tokio::test(start_paused = true)]
@@ -346,6 +413,28 @@ async fn no_answer_is_named_with_its_cause() {
     assert!(error.contains("but no spoken answer came: the voice broke; run the"), "{error}");
 }
 
+/// Ten seconds, in which there may be another reply, and not a minute.
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_fails_is_named_with_its_cause() {
+    let started = Instant::now();
+    let ran = run(TalkFormat::Json, |mut peer, _signals| async move {
+        start(&mut peer).await;
+        stage(&mut peer, "speechStarted").await;
+        stage(&mut peer, "speechStopped").await;
+        peer.hear(QUESTION_FRAMES).await;
+        says(&mut peer, "user", "Run the tests.").await;
+        stage(&mut peer, "transcribed").await;
+        peer.tell("warning", json!({ "message": "the voice broke" })).await;
+        stage(&mut peer, "replyBroken").await;
+        peer.hear(490).await;
+        peer
+    })
+    .await;
+    let error = ran.report.as_ref().unwrap_err().to_string();
+    assert!(error.contains("but no spoken answer came: the voice broke; run the"), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(12), "{:?}", started.elapsed());
+}
+
 /// What was answered yesterday is not lost to a question that nobody hears.
 #[tokio::test(start_paused = true)]
 async fn a_run_that_comes_to_nothing_leaves_the_old_answer() {
@@ -460,6 +549,31 @@ async fn a_second_signal_does_not_wait() {
     .await;
     assert_eq!(ran.report.unwrap().exit, Exit::Terminated);
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+}
+
+/// A turn that does not end, whoever is to blame, keeps nobody.
+#[tokio::test(start_paused = true)]
+async fn an_interrupted_turn_is_not_waited_for_without_end() {
+    let started = Instant::now();
+    let ran = run(TalkFormat::Json, |mut peer, signals| async move {
+        start(&mut peer).await;
+        peer.hear(QUESTION_FRAMES).await;
+        stage(&mut peer, "speechStarted").await;
+        stage(&mut peer, "speechStopped").await;
+        stage(&mut peer, "handedOff").await;
+        let turn = json!({ "id": "u", "items": [], "status": "inProgress" });
+        peer.tell("turn/started", json!({ "turn": turn })).await;
+        // Heard, so the turn is known.
+        peer.hear(10).await;
+        signals.send(Signal::Terminate).await.unwrap();
+        peer.expect("turn/interrupt", json!({})).await;
+        goodbye(&mut peer).await;
+        peer
+    })
+    .await;
+    assert_eq!(ran.report.unwrap().exit, Exit::Terminated);
+    let took = started.elapsed();
+    assert!((5..7).contains(&took.as_secs()), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]

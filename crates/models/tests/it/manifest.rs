@@ -1,6 +1,6 @@
 use std::time::{Duration, SystemTime};
 
-use models::{Manifest, Shelf};
+use models::{Condition, Manifest, Shelf};
 
 const FILE: &str = r#"
 [[file]]
@@ -66,6 +66,48 @@ fn a_file_of_another_size_is_missing() {
     assert!(error.to_string().contains("duet models fetch"), "{error}");
     std::fs::write(shelf.path_of(file), "abc").unwrap();
     shelf.require([file]).unwrap();
+}
+
+#[test]
+fn a_file_is_verified_whatever_was_noted() {
+    let dir = tempfile::tempdir().unwrap();
+    let manifest = Manifest::parse(FILE).unwrap();
+    let file = manifest.get("a").unwrap();
+    let shelf = Shelf::at(dir.path());
+    let verify = || shelf.verify(file, &mut |_| {});
+    assert_eq!(verify(), Condition::Missing);
+    std::fs::create_dir(dir.path().join("x")).unwrap();
+    let path = shelf.path_of(file);
+    std::fs::write(&path, "abc").unwrap();
+    assert_eq!(verify(), Condition::Whole);
+    // A disk that loses bits leaves size and time as they are.
+    let time = std::fs::metadata(&path).unwrap().modified().unwrap();
+    std::fs::write(&path, "abd").unwrap();
+    std::fs::File::options().append(true).open(&path).unwrap().set_modified(time).unwrap();
+    assert!(shelf.has(file), "the note still stands");
+    assert!(matches!(verify(), Condition::Wrong { found } if found.contains(&file.sha256)));
+    assert!(!shelf.has(file));
+    std::fs::write(&path, "ab").unwrap();
+    let found = "2 bytes instead of 3".to_owned();
+    assert_eq!(verify(), Condition::Wrong { found });
+}
+
+#[test]
+fn a_removed_file_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let manifest = Manifest::parse(FILE).unwrap();
+    let file = manifest.get("a").unwrap();
+    let shelf = Shelf::at(dir.path());
+    assert_eq!(shelf.remove(file).unwrap(), 0);
+    std::fs::create_dir(dir.path().join("x")).unwrap();
+    std::fs::create_dir(dir.path().join(".partial")).unwrap();
+    let partial = dir.path().join(".partial").join(format!("{}.part", file.sha256));
+    std::fs::write(&partial, "a").unwrap();
+    std::fs::write(shelf.path_of(file), "abc").unwrap();
+    assert!(shelf.has(file));
+    assert!(shelf.remove(file).unwrap() >= 4);
+    assert!(!shelf.has(file) && shelf.partial_bytes(file) == 0);
+    assert!(!dir.path().join(".verified/x/a.bin").exists());
 }
 
 /// A file is read once, and again when it was written to; its size alone says nothing.

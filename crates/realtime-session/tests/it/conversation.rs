@@ -283,6 +283,7 @@ fn a_handoff_without_a_request_is_answered_and_starts_nothing() {
 > handoff h1 " "
   handoff h1 item_h1 " " after 0 lines
   stage HandedOff
+  stage AgentDone
   send final h1 "Nothing to do was understood. Ask the user to say again what they would like."
   send create
 "#,
@@ -665,12 +666,24 @@ fn a_reply_whose_end_is_never_told_does_not_silence_the_answer() {
 }
 
 #[test]
-fn a_reply_that_fails_is_told() {
+fn a_reply_that_fails_or_is_cut_short_is_told() {
     check_live(
         r#"
 > reply r1
 > failed r1 "quota"
   warning "the realtime service failed to reply: quota"
+  stage ReplyBroken
+> reply r2
+> incomplete r2 "max_output_tokens"
+  warning "the realtime service cut its reply short: max_output_tokens"
+  stage ReplyBroken
+> reply r3
+> audio a1 100
+  stage FirstAudio
+  play a1 100ms
+> incomplete r3 "content_filter"
+  warning "the realtime service cut its reply short: content_filter"
+  stage ReplyDone
 "#,
     );
 }

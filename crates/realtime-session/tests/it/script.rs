@@ -113,6 +113,7 @@ fn parse(line: &str) -> Input {
         }
         ["done", id] => ended(id, ResponseOutcome::Completed, None),
         ["cancelled", id] => ended(id, ResponseOutcome::Cancelled, None),
+        ["incomplete", id] => ended(id, ResponseOutcome::Incomplete, Some(quoted)),
         ["failed", id] => ended(id, ResponseOutcome::Failed, Some(quoted)),
         ["item", id] => event(RealtimeEvent::ItemAdded { item: item(id), raw: quoted }),
         ["handoff", id] => event(RealtimeEvent::HandoffRequested(Handoff {

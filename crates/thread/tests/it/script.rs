@@ -310,6 +310,7 @@ fn show_event(event: &EventBody) -> Option<String> {
         EventBody::ThreadStarted { settings } => {
             format!("* thread in {}", settings.cwd.display())
         }
+        EventBody::TurnPreparing { turn } => format!("* {turn} is prepared"),
         EventBody::TurnStarted { turn, source } => format!("* {turn} started, {source:?}"),
         EventBody::TurnCompleted { turn, status } => {
             let status = match status {

@@ -14,6 +14,7 @@ fn typed_turn_and_the_next_one() {
   * thread in /w
 > start which test fails?
   accepted 1 t1
+  * t1 is prepared
   prepare t1
 > start in the parser
   accepted 2 t1
@@ -42,6 +43,7 @@ fn typed_turn_and_the_next_one() {
   * t1 completed
 > start thanks
   accepted 4 t2
+  * t2 is prepared
   prepare t2
 > prepared
   log t2
@@ -71,6 +73,7 @@ fn requests_that_do_not_fit_are_refused() {
   refused 4 no conversation
 > start go
   accepted 5 t1
+  * t1 is prepared
   prepare t1
 > steer-wrong what?
   refused 6 t1 is running
@@ -93,6 +96,7 @@ fn interrupted_before_it_begins() {
         "
 > start go
   accepted 1 t1
+  * t1 is prepared
   prepare t1
 > interrupt
   accepted 2 t1
@@ -104,6 +108,7 @@ fn interrupted_before_it_begins() {
   record user: go
   record developer: The user interrupted the work above before it was finished.
   * t1 interrupted
+  * t2 is prepared
   prepare t2
 ",
     );
@@ -116,6 +121,7 @@ fn words_during_a_stop_are_for_the_next_turn() {
         r#"
 > start go
   accepted 1 t1
+  * t1 is prepared
   prepare t1
 > prepared
   log t1
@@ -139,6 +145,7 @@ fn words_during_a_stop_are_for_the_next_turn() {
 killed
   record developer: The user interrupted the work above before it was finished.
   * t1 interrupted
+  * t2 is prepared
   prepare t2
 > prepared
   log t2
@@ -170,6 +177,7 @@ fn a_turn_that_cannot_be_prepared_fails() {
         "
 > start go
   accepted 1 t1
+  * t1 is prepared
   prepare t1
 > unprepared cannot open the workspace: /w is gone
   log t1
@@ -196,6 +204,7 @@ fn a_spoken_request_is_answered_once() {
   * stage Transcribed
 > handoff h1 run the tests
   * stage HandedOff
+  * t1 is prepared
   prepare t1
 > prepared
   log t1, in conversation
@@ -229,6 +238,7 @@ fn a_spoken_request_is_answered_once() {
   * stage Transcribed
 > handoff h2 which one
   * stage HandedOff
+  * t2 is prepared
   prepare t2
 > prepared
   log t2, in conversation
@@ -260,6 +270,7 @@ fn a_second_handoff_steers_the_work_of_the_first() {
 > opened
 > handoff h1 run the tests
   * stage HandedOff
+  * t1 is prepared
   prepare t1
 > handoff h2 only the parser
   * stage HandedOff
@@ -306,6 +317,7 @@ fn a_handoff_joins_a_typed_turn_and_gets_its_answer() {
 > start run the tests
   accepted 1 t1
   send c1 mirror run the tests
+  * t1 is prepared
   prepare t1
 > prepared
   log t1, in conversation
@@ -346,6 +358,7 @@ fn a_failing_turn_answers_its_handoff() {
 > opened
 > handoff h1 run the tests
   * stage HandedOff
+  * t1 is prepared
   prepare t1
 > prepared
   log t1, in conversation
@@ -361,6 +374,7 @@ fn a_failing_turn_answers_its_handoff() {
   send c1 respond
 > handoff h2 again
   * stage HandedOff
+  * t2 is prepared
   prepare t2
 > unprepared /w is gone
   log t2, in conversation
@@ -386,6 +400,7 @@ fn stop_interrupts_and_the_work_is_answered_as_stopped() {
 > opened
 > handoff h1 run the tests
   * stage HandedOff
+  * t1 is prepared
   prepare t1
 > prepared
   log t1, in conversation
@@ -416,9 +431,11 @@ killed
   send c1 answer h1: The task was stopped before it was finished.
 > handoff h3 stop
   * stage HandedOff
+  * stage AgentDone
   send c1 answer h3: Stopped.
 > handoff h4 stop the server
   * stage HandedOff
+  * t2 is prepared
   prepare t2
 "#,
     );
@@ -437,11 +454,13 @@ fn stop_with_nothing_to_stop() {
 > opened
 > handoff h1 cancel
   * stage HandedOff
+  * stage AgentDone
   send c1 answer h1: Nothing is running.
   send c1 respond
 > start go
   accepted 1 t1
   send c1 mirror go
+  * t1 is prepared
   prepare t1
 > prepared
   log t1, in conversation
@@ -474,6 +493,7 @@ fn words_for_stopped_work_get_its_answer() {
 > opened
 > handoff h1 run the tests
   * stage HandedOff
+  * t1 is prepared
   prepare t1
 > prepared
   log t1, in conversation
@@ -500,6 +520,7 @@ killed
   record developer: The user interrupted the work above before it was finished.
   * t1 interrupted
   * stage AgentDone
+  * t2 is prepared
   prepare t2
 > prepared
   log t2, in conversation
@@ -530,6 +551,7 @@ fn work_outlives_its_conversation() {
 > opened
 > handoff h1 run the tests
   * stage HandedOff
+  * t1 is prepared
   prepare t1
 > prepared
   log t1, in conversation
@@ -556,6 +578,7 @@ fn a_new_conversation_replaces_the_old_one() {
         "
 > start go
   accepted 1 t1
+  * t1 is prepared
   prepare t1
 > prepared
   log t1
@@ -576,6 +599,7 @@ fn a_new_conversation_replaces_the_old_one() {
 > start more
   accepted 2 t2
   send old mirror more
+  * t2 is prepared
   prepare t2
 > prepared
   log t2, in conversation
@@ -599,6 +623,7 @@ fn a_new_conversation_replaces_the_old_one() {
 > start again
   accepted 3 t3
   send c2 mirror again
+  * t3 is prepared
   prepare t3
 > prepared
   log t3, in conversation
@@ -617,6 +642,7 @@ fn a_new_conversation_replaces_the_old_one() {
   * conversation closed, Requested
 > start and typed
   accepted 5 t4
+  * t4 is prepared
   prepare t4
 > prepared
   log t4
@@ -641,6 +667,7 @@ fn close_stops_everything() {
 > opened
 > handoff h1 run the tests
   * stage HandedOff
+  * t1 is prepared
   prepare t1
 > prepared
   log t1, in conversation
@@ -674,6 +701,7 @@ fn close_records_what_waits() {
         r#"
 > start go
   accepted 1 t1
+  * t1 is prepared
   prepare t1
 > prepared
   log t1
@@ -696,6 +724,7 @@ fn close_records_what_waits() {
 killed
   record developer: The user interrupted the work above before it was finished.
   * t1 interrupted
+  * t2 is prepared
   prepare t2
 > prepared
   log t2
@@ -720,6 +749,7 @@ fn a_steering_stop_is_acknowledged_before_the_work_is_answered() {
 > opened
 > handoff h1 run the tests
   * stage HandedOff
+  * t1 is prepared
   prepare t1
 > prepared
   log t1, in conversation

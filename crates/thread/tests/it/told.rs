@@ -13,6 +13,7 @@ fn only_changes_are_told() {
         "
 > start one
   accepted 1 t1
+  * t1 is prepared
   prepare t1
 > docs Use tabs.
   log t1
@@ -27,6 +28,7 @@ fn only_changes_are_told() {
   * t1 completed
 > start two
   accepted 2 t2
+  * t2 is prepared
   prepare t2
 > docs Use tabs.
   log t2
@@ -39,6 +41,7 @@ fn only_changes_are_told() {
   * t2 completed
 > start three
   accepted 3 t3
+  * t3 is prepared
   prepare t3
 > docs Use spaces.
   log t3
@@ -73,6 +76,7 @@ fn what_was_spoken_is_told_with_the_next_typed_words() {
 > start never mind, run the tests
   accepted 1 t1
   send c1 mirror never mind, run the tests
+  * t1 is prepared
   prepare t1
 > prepared
   log t1, in conversation
@@ -107,6 +111,7 @@ fn small_model_is_told_the_request_and_nothing_else() {
   * stage Transcribed
 > handoff h1
   * stage HandedOff
+  * t1 is prepared
   prepare t1
 > docs Use tabs.
   log t1, in conversation

@@ -415,6 +415,9 @@ impl World {
 
     fn on_event(&mut self, event: &EventBody) {
         match event {
+            EventBody::TurnPreparing { turn: _ } => {
+                assert!(self.turn.is_none(), "{self}: prepares a turn beside another");
+            }
             EventBody::TurnStarted { turn, source: _ } => {
                 assert!(self.turn.is_none(), "{self}: two turns");
                 self.turn = Some(turn.clone());

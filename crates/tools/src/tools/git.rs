@@ -8,7 +8,7 @@ use workspace::{Git, GitCommand, Status, StatusKind, log_line};
 
 use super::{Tool, tool_item};
 use crate::arguments::{Arguments, BadArguments};
-use crate::command::{Program, Telling, run_program};
+use crate::command::{Program, Telling, TimeLimit, run_program};
 use crate::policy::reading;
 use crate::running::{Ports, RunningTool, ToolOutcome};
 use crate::text::{clip, clip_end, plain};
@@ -19,7 +19,11 @@ pub(crate) const DIFF: Tool = Tool { name: "git_diff", spec: diff_spec, start: s
 pub(crate) const STATUS: Tool = Tool { name: "git_status", spec: status_spec, start: start_status };
 pub(crate) const LAST: Tool = Tool { name: "last_commit", spec: last_spec, start: start_last };
 
-const TIME_LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: TimeLimit = TimeLimit {
+    tool: "git",
+    time: Duration::from_secs(20),
+    remedy: "run it by hand to see what it waits for",
+};
 
 /// Bytes of a diff that the bundled model reads.
 const TYPED_LIMIT: usize = 2200;
@@ -138,12 +142,12 @@ async fn answer(
     // The call runs nothing of the repository's by its own options. The sandbox stands behind them:
     // where there is none, git is refused as every other program is.
     let GitCommand { argv, env } = command;
-    let program = Program { argv, env, confinement: reading(), time_limit: TIME_LIMIT };
+    let program = Program { argv, env, confinement: reading(), time_limit: LIMIT.time };
     match run_program(job, ports, program, Telling::Silent).await {
         Ok(finished) if finished.succeeded() => Ok(finished.output),
         Ok(finished) => {
             let said = clip(&plain(&finished.output), 300);
-            Err(format!("git failed. {} {said}", finished.ending(TIME_LIMIT)))
+            Err(format!("git failed. {} {said}", finished.ending(LIMIT)))
         }
         Err(error) => Err(format!("git was not run: {error}.")),
     }

@@ -12,7 +12,7 @@ use workspace::{Patience, Root};
 use super::Tool;
 use super::shell::completed;
 use crate::arguments::{Arguments, BadArguments};
-use crate::command::{Finished, run};
+use crate::command::{Finished, TimeLimit, run};
 use crate::looking::{NotSeen, look};
 use crate::policy::cell;
 use crate::report::{Failure, Report, parse};
@@ -22,9 +22,6 @@ use crate::text::{clip, clip_line};
 use crate::toolbox::{Job, Style};
 
 pub(crate) const TOOL: Tool = Tool { name: "run_tests", spec, start };
-
-/// A first build is part of it.
-const TIME_LIMIT: Duration = Duration::from_secs(600);
 
 /// Bytes for a model that reads sixty tokens a second.
 const TYPED_LIMIT: usize = 2400;
@@ -95,6 +92,11 @@ async fn run_first_that_exists(
     mut item: CommandItem,
     argvs: Vec<Vec<String>>,
 ) -> ToolOutcome {
+    let limit = TimeLimit {
+        tool: TOOL.name,
+        time: job.context.test_time,
+        remedy: "set `tools.test_timeout_sec` in config.toml to more",
+    };
     let not_run = |item: CommandItem, message: String| {
         let status = ItemStatus::Failed;
         let item = CommandItem { status, output: message.clone(), ..item };
@@ -111,7 +113,7 @@ async fn run_first_that_exists(
             }
         };
         let argv = argv.into_iter().map(Into::into).collect();
-        let finished = match run(job, ports, argv, &cell, TIME_LIMIT).await {
+        let finished = match run(job, ports, argv, &cell, limit.time).await {
             Ok(finished) if 0 < last && runner_is_missing(&finished) => continue,
             Ok(finished) => finished,
             Err(SpawnError::NotFound(_)) if 0 < last => continue,
@@ -121,10 +123,10 @@ async fn run_first_that_exists(
         let style = job.context.style;
         let facts = job.context.facts.clone();
         let command = item.command.clone();
-        let item = completed(item, finished.clone());
+        let item = completed(item, finished.clone(), limit);
         // Reads source files to quote them.
         let told = look(ports, QUOTING_LIMIT, move |patience| {
-            let told = tell(&command, &finished, style, &facts, patience);
+            let told = tell(&command, &finished, limit, style, &facts, patience);
             hint.map_or(told.clone(), |hint| format!("{told}\n{hint}"))
         });
         // The tests have ended, so their own words are there in any case.
@@ -161,6 +163,7 @@ fn filtered(command: &TestCommand, filter: Option<&str>) -> Vec<String> {
 fn tell(
     command: &str,
     finished: &Finished,
+    limit: TimeLimit,
     style: Style,
     facts: &RepositoryFacts,
     patience: &Patience,
@@ -169,15 +172,17 @@ fn tell(
         return "No test was run: the tests need pytest, which is not installed here.".to_owned();
     }
     let raw = finished.plain_output();
+    let room = match style {
+        Style::Typed => TYPED_LIMIT,
+        Style::Full => FULL_LIMIT,
+    };
     let Some(report) = parse(&raw).filter(|_| finished.exit.ending == Ending::Exited) else {
-        let ending = finished.ending(TIME_LIMIT);
-        let limit = if style == Style::Typed { TYPED_LIMIT } else { FULL_LIMIT };
-        return format!("Ran `{command}`. {ending}\n{}", clip(&raw, limit));
+        let ending = finished.ending(limit);
+        return format!("Ran `{command}`. {ending}\n{}", clip(&raw, room));
     };
     if let Some(unexplained) = unexplained(&report, finished) {
         // Only the output can say why: it is shown to either model.
-        let limit = if style == Style::Typed { TYPED_LIMIT } else { FULL_LIMIT };
-        return format!("Ran `{command}`. {unexplained}\n{}", clip(&raw, limit));
+        return format!("Ran `{command}`. {unexplained}\n{}", clip(&raw, room));
     }
     let summary = summary(&report);
     match style {

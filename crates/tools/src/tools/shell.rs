@@ -9,7 +9,7 @@ use protocol::{
 use super::Tool;
 use super::apply_patch::{applying, in_script};
 use crate::arguments::{Arguments, BadArguments};
-use crate::command::{Finished, run};
+use crate::command::{Finished, TimeLimit, run};
 use crate::policy::cell;
 use crate::running::{RunningTool, ToolOutcome};
 use crate::text::clip;
@@ -49,9 +49,7 @@ fn start(job: Job, arguments: &Arguments) -> Result<RunningTool, BadArguments> {
         let patch = patch.to_owned();
         return Ok(applying(job, patch));
     }
-    let time_limit = arguments
-        .optional_number("timeout_seconds")?
-        .map_or(DEFAULT_LIMIT, |seconds| Duration::from_secs(seconds.clamp(1, LONGEST_LIMIT)));
+    let limit = limit(arguments.optional_number("timeout_seconds")?);
     let item = CommandItem {
         call: job.call.call.clone(),
         command: script.clone(),
@@ -75,33 +73,53 @@ fn start(job: Job, arguments: &Arguments) -> Result<RunningTool, BadArguments> {
             Err(error) => return not_run(format!("No temporary directory can be made: {error}.")),
         };
         let argv = vec!["bash".into(), "-c".into(), script.into()];
-        match run(&job, &mut ports, argv, &cell, time_limit).await {
+        match run(&job, &mut ports, argv, &cell, limit.time).await {
             Err(error) => not_run(format!("Not run: {error}.")),
             Ok(finished) => {
                 let hint = finished.sandbox_hint(&cell.confinement);
-                let output = for_model(&finished, time_limit, hint.as_deref());
-                let item = completed(item, finished);
+                let output = for_model(&finished, limit, hint.as_deref());
+                let item = completed(item, finished, limit);
                 ToolOutcome { item: ItemBody::Command(item), output }
             }
         }
     }))
 }
 
-pub(super) fn completed(item: CommandItem, finished: Finished) -> CommandItem {
+fn limit(wanted: Option<u64>) -> TimeLimit {
+    let time = wanted
+        .map_or(DEFAULT_LIMIT, |seconds| Duration::from_secs(seconds.clamp(1, LONGEST_LIMIT)));
+    let remedy = if time.as_secs() < LONGEST_LIMIT {
+        "give a longer `timeout_seconds`, at most 600"
+    } else {
+        "that is the longest; do the work in parts"
+    };
+    TimeLimit { tool: TOOL.name, time, remedy }
+}
+
+/// The item of a command that was run.
+pub(super) fn completed(item: CommandItem, finished: Finished, limit: TimeLimit) -> CommandItem {
     let succeeded = finished.succeeded();
+    let (exit_code, cut_short) = (finished.exit_code(), finished.cut_short(limit));
+    let mut output = finished.output;
+    if let Some(why) = cut_short {
+        if !output.is_empty() && !output.ends_with('\n') {
+            output.push('\n');
+        }
+        output.push_str(&why);
+    }
     CommandItem {
         status: if succeeded { ItemStatus::Completed } else { ItemStatus::Failed },
-        exit_code: finished.exit.code,
-        output: finished.output,
+        exit_code,
+        output,
         duration: Some(finished.duration),
         ..item
     }
 }
 
-fn for_model(finished: &Finished, time_limit: Duration, hint: Option<&str>) -> String {
+fn for_model(finished: &Finished, limit: TimeLimit, hint: Option<&str>) -> String {
     let output = clip(&finished.plain_output(), MODEL_LIMIT);
     let shown = if output.is_empty() { "There was no output.".to_owned() } else { output };
-    let ending = finished.ending(time_limit);
+    let ending = finished.ending(limit);
     let seconds = finished.duration.as_secs_f64();
     match hint {
         Some(hint) => format!("{ending} ({seconds:.1} s)\n{shown}\n{hint}"),

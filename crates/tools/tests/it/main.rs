@@ -9,6 +9,7 @@ mod running;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use protocol::{ItemBody, SandboxMode, SandboxPolicy, ToolCall};
 use sandboxing::{Spawner, SpawnerProgram};
@@ -77,7 +78,7 @@ fn context(root: &Path, style: Style) -> ToolContext {
     let facts = Arc::new(repository_facts(root).unwrap());
     // Set for every test; stands for one that the config names.
     let secrets = Arc::new(["CARGO_PKG_NAME".to_owned()].into());
-    ToolContext { facts, sandbox, style, secrets }
+    ToolContext { facts, sandbox, style, secrets, test_time: Duration::from_secs(600) }
 }
 
 fn call(name: &str, arguments: &str) -> ToolCall {

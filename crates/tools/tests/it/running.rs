@@ -48,10 +48,43 @@ async fn a_failure_is_an_answer() {
     assert_eq!(without_seconds(&outcome.output), "Exit code 3.\nno");
     assert_eq!(command(&outcome.item).status, ItemStatus::Failed);
     let slow = r#"{"command":"echo begun; sleep 100","timeout_seconds":1}"#;
+    let (_, outcome) = finish(toolbox().start(&call("shell", slow), &context)).await;
+    let why = "`shell` was stopped after its time limit of 1 s: give a longer `timeout_seconds`, \
+               at most 600.";
+    assert_eq!(without_seconds(&outcome.output), format!("{why}\nbegun"));
+    let item = command(&outcome.item);
+    assert_eq!((item.status, item.exit_code), (ItemStatus::Failed, None));
+    assert_eq!(item.output, format!("begun\n{why}"));
+}
+
+/// A signal is an end as well, and has the code that shells give it.
+#[tokio::test]
+async fn a_command_that_a_signal_ends_has_a_code() {
+    let directory = directory(&[]);
+    let context = context(directory.path(), Style::Full);
+    let script = r#"{"command":"kill -SEGV $$"}"#;
+    let (_, outcome) = finish(toolbox().start(&call("shell", script), &context)).await;
     assert_eq!(
-        without_seconds(&told(&context, "shell", slow).await),
-        "It was stopped after its time limit of 1 s.\nbegun"
+        without_seconds(&outcome.output),
+        "It was ended by signal 11.\nThere was no output."
     );
+    let item = command(&outcome.item);
+    assert_eq!((item.status, item.exit_code), (ItemStatus::Failed, Some(139)));
+}
+
+#[tokio::test]
+async fn tests_that_take_too_long_are_told_with_the_key_that_gives_them_more() {
+    let makefile = "test:\n\t@echo begun; sleep 1000\n";
+    let repository = repository(&[("Makefile", makefile)]);
+    let mut context = context(repository.path(), Style::Full);
+    context.test_time = Duration::from_secs(1);
+    let (_, outcome) = finish(toolbox().start(&call("run_tests", ""), &context)).await;
+    let why = "`run_tests` was stopped after its time limit of 1 s: set `tools.test_timeout_sec` \
+               in config.toml to more.";
+    // What make says as it goes is make's.
+    let told = format!("Ran `make test`. {why}\nbegun");
+    assert!(outcome.output.starts_with(&told), "{}", outcome.output);
+    assert_eq!(command(&outcome.item).exit_code, None);
 }
 
 #[tokio::test]

@@ -1,0 +1,45 @@
+use std::fs;
+
+use crate::lab::Lab;
+
+#[test]
+fn model_files_are_found_verified_and_removed() {
+    let lab = Lab::new();
+    lab.run(&["models", "verify"]).expect_failure(1, &["duet models fetch"]);
+    let dir = lab.run(&["models", "path"]).out;
+    assert!(dir.trim().ends_with("models"), "{dir}");
+    lab.run(&["models", "path", "agent"]).expect_failure(1, &["duet models fetch agent"]);
+    lab.run(&["models", "path", "brain"]).expect_failure(2, &["brain", "duet models list"]);
+    lab.run(&["models", "rm"]).expect_failure(2, &["--all"]);
+
+    lab.hollow_voice();
+    let vad = lab.run(&["models", "path", "vad"]).out;
+    assert!(fs::metadata(vad.trim()).is_ok(), "{vad}");
+    let verified = lab.run(&["models", "verify", "vad", "agent"]);
+    assert_eq!(verified.code, Some(1));
+    let lines: Vec<&str> = verified.out.lines().collect();
+    assert!(lines[0].starts_with("vad ") && lines[0].contains("wrong: sha256"), "{lines:?}");
+    assert!(lines[1].starts_with("agent ") && lines[1].ends_with("missing"), "{lines:?}");
+    assert!(verified.err.contains("duet models rm vad agent"), "{}", verified.err);
+
+    let removed = lab.run(&["models", "rm", "vad"]);
+    assert_eq!(removed.code, Some(0));
+    assert!(removed.err.contains("freed"), "{}", removed.err);
+    assert!(fs::metadata(vad.trim()).is_err());
+    assert!(lab.run(&["models", "rm", "vad"]).err.contains("nothing"), "{}", removed.err);
+    assert_eq!(lab.run(&["models", "rm", "--all"]).code, Some(0));
+    lab.run(&["models", "verify"]).expect_failure(1, &["no model file is in"]);
+}
+
+/// The same code as for whoever needs the models and finds none.
+#[test]
+fn what_no_source_has_cannot_be_fetched() {
+    let lab = Lab::new();
+    let mirror = lab.repo().join("mirror");
+    fs::create_dir(&mirror).unwrap();
+    let ran = lab.run(&["models", "fetch", "vad", "--from", mirror.to_str().unwrap()]);
+    assert_eq!(ran.code, Some(3), "{}", ran.err);
+    for words in ["mirror", "duet models fetch --from DIR"] {
+        assert!(ran.err.contains(words), "{words:?} is not in:\n{}", ran.err);
+    }
+}
