@@ -164,7 +164,7 @@ const AGENT: &str = "agent";
 /// are not known yet; they are taken to work where we were started.
 fn writable(config: &Config, cwd: &Path, flags: Option<&ThreadFlags>) -> Vec<PathBuf> {
     let mut roots = vec![cwd.to_owned()];
-    roots.extend(config.agent.sandbox.writable_roots.iter().cloned());
+    roots.extend(config.writable_roots.iter().cloned());
     if let Some(ThreadFlags { dir, model: _, sandbox: _, add_dir, ephemeral: _ }) = flags {
         roots.extend(dir.iter().chain(add_dir).map(|dir| cwd.join(dir)));
     }
