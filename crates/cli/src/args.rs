@@ -140,7 +140,8 @@ pub(crate) struct ResumeArgs {
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 The question is played to the voice: to the one of this machine as fast as it listens, to a
-service as a microphone would deliver it. The voice hands work to the agent, which works in the
+service as a microphone would deliver it. There may be several: behind each the file stands still
+until its answer has sounded. The voice hands work to the agent, which works in the
 directory as with `duet exec`; the answer is spoken. The answer's WAV is what you would have
 heard from the end of the question on, silences kept. Its text goes to standard output, steps
 and latency to standard error.
@@ -156,6 +157,11 @@ pub(crate) struct TalkArgs {
     /// Where the spoken answer is written
     #[arg(short, long, value_name = "WAV")]
     pub(crate) output: PathBuf,
+
+    /// Play the file as a microphone would, without waiting for answers: what is said meanwhile
+    /// interrupts, or adds to the work
+    #[arg(long)]
+    pub(crate) no_wait: bool,
 
     /// Show what both sides say, as they say it
     #[arg(long)]

@@ -7,8 +7,8 @@ use audio_dsp::{DUET_HZ, Resampler, SPEECH_HZ, f32_from_pcm16, f32_to_pcm16};
 use audio_io::WavReader;
 use config::{LOCAL, Override};
 use headless::{
-    Exit, Sample, Server, TalkFormat, TalkReport, TestRun, ThreadArgs, names_in, talk_capabilities,
-    test_run, utterances,
+    Exit, Manners, Sample, Server, TalkFormat, TalkReport, TestRun, ThreadArgs, names_in,
+    talk_capabilities, test_run, utterances,
 };
 use inference::TranscribeOptions;
 use models::{File, Machine};
@@ -86,6 +86,7 @@ async fn show(args: DemoArgs, services: Services) -> Result<Exit, Failure> {
             output: output.clone(),
             format: TalkFormat::People { captions: true },
             pace,
+            manners: Manners::Waits,
         };
         let report = headless::talk(server, args, &mut console(), &mut signals.received).await?;
         Ok::<TalkReport, Failure>(report)

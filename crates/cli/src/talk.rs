@@ -1,6 +1,6 @@
 //! `duet talk`.
 
-use headless::{Exit, Server, TalkFormat, talk_cannot_begin, talk_capabilities};
+use headless::{Exit, Manners, Server, TalkFormat, talk_cannot_begin, talk_capabilities};
 
 use crate::args::TalkArgs;
 use crate::exec::{console, thread_args};
@@ -27,12 +27,14 @@ pub(crate) async fn run(args: TalkArgs, services: Services) -> Result<Exit, Fail
 /// Everything that can be wrong before anybody is called.
 fn prepare(args: TalkArgs, services: &Services) -> Result<(headless::TalkArgs, Signals), Failure> {
     let format = args.format();
-    let TalkArgs { input, output, captions: _, json: _, thread, config: _ } = args;
+    let TalkArgs { input, output, no_wait, captions: _, json: _, thread, config: _ } = args;
+    let manners = if no_wait { Manners::Interrupts } else { Manners::Waits };
     let thread = thread_args(thread, services)?;
     services.require_voice()?;
     services.require_agent()?;
     let signals = Signals::listen()?;
-    let args = headless::TalkArgs { thread, input, output, format, pace: services.pace() };
+    let pace = services.pace();
+    let args = headless::TalkArgs { thread, input, output, format, pace, manners };
     Ok((args, signals))
 }
 

@@ -1,8 +1,10 @@
 //! A spoken question from a file, a spoken answer into a file: `duet talk`.
 
 mod exchange;
+mod feeder;
 mod jsonl;
 mod latency;
+mod pauses;
 mod people;
 mod recording;
 
@@ -10,45 +12,30 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use app_server_client::{CallError, Client};
 use app_server_protocol::{
-    AudioChunk, Capabilities, OutputModality, RealtimeAppendAudioParams, RealtimeStartParams,
-    RealtimeStopParams, RealtimeTransport, STAGES_EXTENSION, ServerNotification, SpeakerName,
-    StageName, ThreadItem, ThreadReadParams, ThreadStartResult, ThreadStatus, TurnInterruptParams,
-    TurnState, code, methods,
+    Capabilities, OutputModality, RealtimeStartParams, RealtimeStopParams, RealtimeTransport,
+    STAGES_EXTENSION, ServerNotification, SpeakerName, StageName, ThreadItem, ThreadReadParams,
+    ThreadStartResult, ThreadStatus, TurnInterruptParams, TurnState, methods,
 };
-use audio_dsp::{DUET_HZ, Levels};
-use audio_io::{WavError, WavReader};
+use audio_io::WavReader;
 use serde_json::Value;
 use stdx::Time;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::console::Console;
 use crate::deeds::Deeds;
 use crate::exit::{Cause, Exit, HeadlessError, INTERRUPT_PATIENCE, Signal};
 use crate::session::{Server, ThreadArgs};
 
-use self::exchange::{Exchange, Outcome, Sign};
+use self::exchange::{Exchange, Floor, Outcome, Sign};
+use self::feeder::{Fed, Feeder};
 pub use self::latency::Latency;
 use self::recording::{Recording, is_same_file};
 
-/// What a microphone delivers at a time.
-const FRAME: Duration = Duration::from_millis(20);
-
-/// Samples of [`FRAME`].
-const FRAME_SAMPLES: usize = DUET_HZ as usize / 50;
-
-/// A recording that is nowhere louder than this is no recording of anybody: a microphone that
-/// was muted, or the wrong one. The noise of a quiet room is louder.
-const SILENCE_DBFS: f32 = -66.0;
-
 /// How long the conversation may take to say goodbye. The answer is safe by then.
 const GOODBYE: Duration = Duration::from_secs(2);
-
-/// How long the reason of an ended conversation may take to arrive.
-const LAST_NEWS: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub struct TalkArgs {
@@ -59,9 +46,20 @@ pub struct TalkArgs {
     pub output: PathBuf,
     pub format: TalkFormat,
     pub pace: Pace,
+    pub manners: Manners,
 }
 
-/// How fast the question is played. The silence behind it is always as long as it lasts.
+/// Whether a question waits for the answer to the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manners {
+    /// In a pause behind a question the recording stands still until the answer has sounded.
+    Waits,
+    /// What is said meanwhile interrupts, or adds to the work. Sound is live then, whatever the
+    /// [`Pace`].
+    Interrupts,
+}
+
+/// How fast a question is played. The silence behind it is always as long as it lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
     /// As fast as it is taken: for a voice whose clock is the sound that it has received.
@@ -116,12 +114,16 @@ pub async fn talk(
     console: &mut Console,
     signals: &mut mpsc::Receiver<Signal>,
 ) -> Result<TalkReport, HeadlessError> {
-    let TalkArgs { thread, input, output, format, pace } = args;
+    let TalkArgs { thread, input, output, format, pace, manners } = args;
     let mut view: Box<dyn View + '_> = match format {
         TalkFormat::People { captions } => Box::new(people::People::new(console, captions)),
         TalkFormat::Json => Box::new(jsonl::Jsonl::new(console)),
     };
-    let question = Question { input, pace };
+    let pace = match manners {
+        Manners::Waits => pace,
+        Manners::Interrupts => Pace::Live,
+    };
+    let question = Question { input, pace, manners };
     let report = converse(server, thread, question, &output, &mut *view, signals).await;
     match &report {
         Ok(report) => view.ended(report, &output)?,
@@ -147,12 +149,13 @@ pub fn talk_cannot_begin(
 struct Question {
     input: PathBuf,
     pace: Pace,
+    manners: Manners,
 }
 
 async fn converse(
     server: Server,
     thread: ThreadArgs,
-    Question { input, pace }: Question,
+    Question { input, pace, manners }: Question,
     output: &Path,
     view: &mut (dyn View + '_),
     signals: &mut mpsc::Receiver<Signal>,
@@ -177,6 +180,7 @@ async fn converse(
         thread_id: thread.thread.id.clone(),
         input,
         pace,
+        manners,
         clock: Clock::start(),
         recording,
         exchange: Exchange::default(),
@@ -186,12 +190,15 @@ async fn converse(
         turn_failed: false,
         message: None,
         spoken: None,
+        question_end: None,
+        latency: Latency::default(),
+        answer: None,
         warning: None,
     };
     talk.wait_for_conversation(view, signals).await?;
     let ended = talk.run(question, view, signals).await;
-    let Talk { recording, deeds, stages, turn_failed, message, spoken, clock, .. } = talk;
-    let End { question_end, signal, rollout } = match ended {
+    let Talk { recording, deeds, turn_failed, latency, answer, .. } = talk;
+    let End { signal, rollout } = match ended {
         Ok(end) => {
             recording.finish()?;
             end
@@ -214,14 +221,15 @@ async fn converse(
         Exit::Failed if !turn_failed => deeds.unfinished(),
         _other => None,
     };
-    let latency = Latency::of(&stages, clock.unix_ms(question_end));
-    Ok(TalkReport { exit, thread, answer: message.or(spoken), unfinished, latency, rollout })
+    Ok(TalkReport { exit, thread, answer, unfinished, latency, rollout })
 }
 
 /// How a conversation is shown.
 trait View {
     fn started(&mut self, thread: &ThreadStartResult) -> io::Result<()>;
     fn news(&mut self, news: &ServerNotification) -> io::Result<()>;
+    /// A question has its answer, if it has one.
+    fn answered(&mut self, latency: Latency, answer: Option<&str>) -> io::Result<()>;
     fn ended(&mut self, report: &TalkReport, output: &Path) -> io::Result<()>;
     /// It could not be brought to an end. The caller says so to the person.
     fn failed(&mut self, error: &HeadlessError) -> io::Result<()>;
@@ -232,6 +240,7 @@ struct Talk {
     thread_id: String,
     input: PathBuf,
     pace: Pace,
+    manners: Manners,
     clock: Clock,
     recording: Recording,
     exchange: Exchange,
@@ -240,10 +249,15 @@ struct Talk {
     turn: Option<String>,
     /// Whether the last turn failed.
     turn_failed: bool,
-    /// The agent's last message.
+    /// The agent's last message on the question that was asked last.
     message: Option<String>,
-    /// The realtime model's last words.
+    /// The realtime model's last words on it.
     spoken: Option<String>,
+    /// When the last of it was said.
+    question_end: Option<Time>,
+    /// Of the last question that was answered.
+    latency: Latency,
+    answer: Option<String>,
     /// The last thing that went wrong without ending it.
     warning: Option<String>,
 }
@@ -257,7 +271,6 @@ struct Stopped {
 }
 
 struct End {
-    question_end: Time,
     signal: Option<Signal>,
     rollout: Option<String>,
 }
@@ -294,18 +307,24 @@ impl Talk {
         signals: &mut mpsc::Receiver<Signal>,
     ) -> Result<End, HeadlessError> {
         let mut tasks = JoinSet::new();
-        let (fed, mut question_fed) = oneshot::channel::<Sign>();
+        let (fed, mut feed) = mpsc::channel(1);
+        let (floor, heard) = watch::channel(Floor::Free);
         let feeder = Feeder {
             client: self.server.client.clone(),
             thread_id: self.thread_id.clone(),
             pace: self.pace,
+            manners: self.manners,
+            clock: self.clock,
+            floor: heard,
         };
         tasks.spawn(feeder.feed(question, fed));
-        let mut question_end = None;
+        // The recording waits for this.
+        let mut waiting: Option<oneshot::Sender<()>> = None;
         let mut stopped: Option<Stopped> = None;
         loop {
             let now = self.clock.now();
-            let (outcome, deadline) = match stopped {
+            floor.send_replace(self.exchange.floor());
+            let (mut outcome, mut deadline) = match stopped {
                 // The work was told to stop; what it still says does not matter.
                 Some(stopped) if self.turn.is_none() || stopped.by <= now => {
                     (Some(Outcome::Answered), None)
@@ -313,17 +332,34 @@ impl Talk {
                 Some(stopped) => (None, Some(stopped.by)),
                 None => (self.exchange.outcome(now), self.exchange.deadline()),
             };
+            if stopped.is_none()
+                && let Some(Outcome::Answered | Outcome::NotUnderstood | Outcome::NothingHeard) =
+                    outcome
+                && let Some(go_on) = waiting.take()
+            {
+                // Who speaks before the answer has sounded would interrupt it.
+                let sounds_until = self.recording.sounds_until();
+                if sounds_until <= now {
+                    self.answered(view)?;
+                    self.exchange.note(Sign::InputResumed, now);
+                    // The recording may have come to grief meanwhile, which its task tells.
+                    go_on.send(()).unwrap_or_default();
+                    continue;
+                }
+                waiting = Some(go_on);
+                (outcome, deadline) = (None, Some(sounds_until));
+            }
             match outcome {
                 Some(Outcome::Answered) => {
+                    self.answered(view)?;
                     let rollout = tokio::select! {
                         biased;
                         // The answer is complete: nobody has to stay for the goodbye.
                         Some(_) = signals.recv() => None,
                         rollout = self.say_goodbye() => rollout,
                     };
-                    let question_end = question_end.unwrap_or(now);
                     let signal = stopped.map(|it| it.signal);
-                    return Ok(End { question_end, signal, rollout });
+                    return Ok(End { signal, rollout });
                 }
                 Some(Outcome::NothingHeard) => {
                     return Err(HeadlessError::NothingHeard { path: self.input.clone() });
@@ -347,11 +383,18 @@ impl Talk {
                     }
                     self.interrupt(&mut tasks);
                 }
-                Ok(ended) = &mut question_fed, if question_end.is_none() => {
+                Some(fed) = feed.recv() => {
                     let now = self.clock.now();
-                    question_end = Some(now);
+                    let (sign, voiced) = match fed {
+                        Fed::Paused { voiced, go_on } => {
+                            waiting = Some(go_on);
+                            (Sign::InputPaused, voiced)
+                        }
+                        Fed::Ended { sign, voiced } => (sign, voiced),
+                    };
+                    self.question_end = Some(voiced);
                     self.recording.begin(now)?;
-                    self.exchange.note(ended, now);
+                    self.exchange.note(sign, now);
                 }
                 Some(done) = tasks.join_next() => match done {
                     Ok(Ok(())) => {}
@@ -368,6 +411,21 @@ impl Talk {
         }
     }
 
+    /// The last question is over; what follows is about the next one.
+    fn answered(&mut self, view: &mut (dyn View + '_)) -> Result<(), HeadlessError> {
+        let stages = std::mem::take(&mut self.stages);
+        let answer = self.message.take().or(self.spoken.take());
+        self.spoken = None;
+        if stages.is_empty() && answer.is_none() {
+            return Ok(());
+        }
+        let question_end = self.question_end.unwrap_or_else(|| self.clock.now());
+        self.latency = Latency::of(&stages, self.clock.unix_ms(question_end));
+        view.answered(self.latency, answer.as_deref())?;
+        self.answer = answer.or(self.answer.take());
+        Ok(())
+    }
+
     fn note(&mut self, news: &ServerNotification) -> Result<(), HeadlessError> {
         use ServerNotification as News;
         let now = self.clock.now();
@@ -379,7 +437,14 @@ impl Talk {
                         self.recording.stop(now)?;
                         Sign::SpeechStarted
                     }
-                    StageName::SpeechStopped => Sign::SpeechStopped,
+                    StageName::SpeechStopped => {
+                        match self.manners {
+                            Manners::Waits => {}
+                            // What sounds while the recording goes on is what it is about.
+                            Manners::Interrupts => self.recording.begin(now)?,
+                        }
+                        Sign::SpeechStopped
+                    }
                     StageName::HandedOff => Sign::HandedOff,
                     StageName::ReplyDone => Sign::ReplyDone,
                     StageName::ReplyBroken => Sign::ReplyBroken,
@@ -499,87 +564,8 @@ impl Talk {
     }
 }
 
-/// Plays the question to the conversation.
-struct Feeder {
-    client: Client,
-    thread_id: String,
-    pace: Pace,
-}
-
-/// Whether sound was taken at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Taken {
-    AtOnce,
-    AfterWaiting,
-}
-
-impl Feeder {
-    /// Plays the file, then silence for as long as it is listened to.
-    ///
-    /// `fed` gets [`Sign::InputEnded`] or [`Sign::SilenceEnded`].
-    async fn feed(
-        self,
-        mut question: WavReader,
-        fed: oneshot::Sender<Sign>,
-    ) -> Result<(), HeadlessError> {
-        let mut clock = interval(FRAME);
-        // A frame that is late is followed by the next one at once: the sound's own clock
-        // counts.
-        clock.set_missed_tick_behavior(MissedTickBehavior::Burst);
-        let mut ended = Sign::SilenceEnded;
-        while let Some(frame) = question.next_frame().map_err(|error: WavError| error)? {
-            match self.pace {
-                Pace::AsTaken => (),
-                Pace::Live => drop(clock.tick().await),
-            }
-            self.append(&frame).await?;
-            if SILENCE_DBFS < Levels::of_pcm16(&frame).peak_dbfs() {
-                ended = Sign::InputEnded;
-            }
-        }
-        if fed.send(ended).is_err() {
-            return Ok(());
-        }
-        match self.pace {
-            // The clock begins here.
-            Pace::AsTaken => clock.reset(),
-            Pace::Live => (),
-        }
-        let silence = [0; FRAME_SAMPLES];
-        loop {
-            clock.tick().await;
-            match self.append(&silence).await? {
-                Taken::AtOnce => (),
-                // Silence that was not needed meanwhile is not made up for.
-                Taken::AfterWaiting => clock.reset(),
-            }
-        }
-    }
-
-    /// Waits while the conversation is as far behind as it may be.
-    async fn append(&self, pcm: &[i16]) -> Result<Taken, HeadlessError> {
-        let audio = AudioChunk::new(pcm, DUET_HZ, None);
-        let params = RealtimeAppendAudioParams { thread_id: self.thread_id.clone(), audio };
-        let mut taken = Taken::AtOnce;
-        loop {
-            match self.client.call::<methods::RealtimeAppendAudio>(&params).await {
-                Ok(_) => return Ok(taken),
-                // There is room again when some of it was heard.
-                Err(CallError::Refused { method: _, error }) if error.code == code::OVERLOADED => {
-                    taken = Taken::AfterWaiting;
-                    sleep(FRAME).await;
-                }
-                Err(error) => {
-                    // The conversation has just ended: its own news says why, if we let it.
-                    sleep(LAST_NEWS).await;
-                    return Err(error.into());
-                }
-            }
-        }
-    }
-}
-
 /// Our own time, and what the server's stamps are in it.
+#[derive(Debug, Clone, Copy)]
 struct Clock {
     start: Instant,
     started_at: SystemTime,

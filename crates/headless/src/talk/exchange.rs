@@ -30,6 +30,9 @@ pub(crate) enum Sign {
     InputEnded,
     /// As [`Sign::InputEnded`], and there was nothing in it that anybody could hear.
     SilenceEnded,
+    /// The input waits for the end of the exchange.
+    InputPaused,
+    InputResumed,
     SpeechStarted,
     SpeechStopped,
     /// The words of an utterance.
@@ -64,6 +67,16 @@ pub(crate) enum Outcome {
     NotUnderstood,
     /// Something was heard, and no reply came, or a broken one.
     Unanswered,
+}
+
+/// Who has the word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Floor {
+    Free,
+    /// Somebody speaks, as far as it was heard.
+    User,
+    /// An utterance waits for the end of its answer.
+    Owed,
 }
 
 #[derive(Debug, Default)]
@@ -128,7 +141,8 @@ impl Exchange {
     pub(crate) fn note(&mut self, sign: Sign, now: Time) {
         self.last_sign = now;
         match sign {
-            Sign::InputEnded => self.input_ended = true,
+            Sign::InputEnded | Sign::InputPaused => self.input_ended = true,
+            Sign::InputResumed => self.input_ended = false,
             Sign::SilenceEnded => {
                 self.input_ended = true;
                 self.silent = true;
@@ -223,6 +237,20 @@ impl Exchange {
             Reply::Needless => self.before = Before::Nothing,
         }
         self.reply = Reply::Owed;
+    }
+
+    pub(crate) fn floor(&self) -> Floor {
+        let owed = match self.reply {
+            Reply::Owed | Reply::Sounding | Reply::Broken => self.heard,
+            Reply::Given | Reply::Needless => false,
+        };
+        if self.user_speaks {
+            Floor::User
+        } else if owed || 0 < self.turns || self.dawn != Dawn::None {
+            Floor::Owed
+        } else {
+            Floor::Free
+        }
     }
 
     /// When [`Exchange::outcome`] is worth another look although nothing happened.

@@ -46,6 +46,9 @@ enum Event<'a> {
         message: &'a str,
     },
     Latency(Latency),
+    Answer {
+        text: &'a str,
+    },
     End {
         status: &'a str,
         answer: Option<&'a str>,
@@ -133,12 +136,19 @@ impl View for Jsonl<'_> {
         }
     }
 
+    fn answered(&mut self, latency: Latency, answer: Option<&str>) -> io::Result<()> {
+        self.say(&Event::Latency(latency))?;
+        match answer {
+            Some(text) => self.say(&Event::Answer { text }),
+            None => Ok(()),
+        }
+    }
+
     fn ended(&mut self, report: &TalkReport, output: &Path) -> io::Result<()> {
-        let TalkReport { exit, thread: _, answer, unfinished, latency, rollout } = report;
+        let TalkReport { exit, thread: _, answer, unfinished, latency: _, rollout } = report;
         if let Some(message) = unfinished {
             self.say(&Event::Error { message })?;
         }
-        self.say(&Event::Latency(*latency))?;
         let status = status(*exit);
         let output = Some(output.display().to_string());
         let rollout = rollout.as_deref();

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use app_server_protocol::{ServerNotification, ThreadStartResult};
 
-use super::{TalkReport, View};
+use super::{Latency, TalkReport, View};
 use crate::console::Console;
 use crate::exit::HeadlessError;
 use crate::steps;
@@ -64,14 +64,18 @@ impl View for People<'_> {
         }
     }
 
-    fn ended(&mut self, report: &TalkReport, output: &Path) -> io::Result<()> {
-        self.console.note(report.latency)?;
-        self.console.note(format_args!("the spoken answer is in {}", output.display()))?;
-        if let Some(why) = &report.unfinished {
-            self.console.note(format_args!("error: {why}"))?;
-        }
-        match &report.answer {
+    fn answered(&mut self, latency: Latency, answer: Option<&str>) -> io::Result<()> {
+        self.console.note(latency)?;
+        match answer {
             Some(answer) => self.console.answer(answer.trim_end()),
+            None => Ok(()),
+        }
+    }
+
+    fn ended(&mut self, report: &TalkReport, output: &Path) -> io::Result<()> {
+        self.console.note(format_args!("the spoken answer is in {}", output.display()))?;
+        match &report.unfinished {
+            Some(why) => self.console.note(format_args!("error: {why}")),
             None => Ok(()),
         }
     }

@@ -69,7 +69,15 @@ impl Recording {
         }
     }
 
-    /// The question has ended.
+    /// When everything that has arrived will have sounded.
+    pub(crate) fn sounds_until(&self) -> Time {
+        match &self.began {
+            Began::NotYet { pcm: _, until } => *until,
+            Began::At(start) => *start + self.timeline.len(),
+        }
+    }
+
+    /// The question has ended. The first one counts.
     pub(crate) fn begin(&mut self, now: Time) -> Result<(), TimelineError> {
         let Began::NotYet { pcm, until } = &self.began else { return Ok(()) };
         let left = samples(*until - now).min(pcm.len());

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use app_server_protocol::AudioChunk;
 use audio_io::{WavReader, write_wav};
 use headless::{
-    Exit, HeadlessError, Pace, Server, Signal, TalkArgs, TalkFormat, TalkReport, ThreadArgs, talk,
-    talk_capabilities,
+    Exit, HeadlessError, Manners, Pace, Server, Signal, TalkArgs, TalkFormat, TalkReport,
+    ThreadArgs, talk, talk_capabilities,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -61,6 +61,18 @@ async fn run_in<F>(
 where
     F: Future<Output = Peer>,
 {
+    run_with(dir, format, (pace, Manners::Waits), play).await
+}
+
+async fn run_with<F>(
+    dir: TempDir,
+    format: TalkFormat,
+    (pace, manners): (Pace, Manners),
+    play: impl FnOnce(Peer, mpsc::Sender<Signal>) -> F,
+) -> Ran
+where
+    F: Future<Output = Peer>,
+{
     let (mut peer, connection) = Peer::start();
     let (mut console, out, progress) = console();
     let (signals, mut received) = mpsc::channel(2);
@@ -70,6 +82,7 @@ where
         output: dir.path().join("answer.wav"),
         format,
         pace,
+        manners,
     };
     let client = async {
         let server =
@@ -329,6 +342,7 @@ async fn programs_get_events_with_a_type() {
             "item",
             "spoken_transcript",
             "latency",
+            "answer",
             "end"
         ]
     );
@@ -336,9 +350,10 @@ async fn programs_get_events_with_a_type() {
     assert_eq!(events[2], json!({ "type": "handoff", "id": "h", "request": "Run the tests." }));
     assert_eq!(events[4]["status"], "completed");
     assert_eq!(events[4]["item"]["exit_code"], 101);
-    assert_eq!(events[8]["status"], "done");
-    assert_eq!(events[8]["rollout"], "/h/rollout.jsonl");
-    assert_eq!(events[8]["answer"], "`a_b` fails.");
+    assert_eq!(events[8], json!({ "type": "answer", "text": "`a_b` fails." }));
+    assert_eq!(events[9]["status"], "done");
+    assert_eq!(events[9]["rollout"], "/h/rollout.jsonl");
+    assert_eq!(events[9]["answer"], "`a_b` fails.");
 }
 
 #[tokio::test(start_paused = true)]
@@ -604,6 +619,7 @@ async fn mistakes_are_found_before_anything_is_started() {
             output,
             format: TalkFormat::People { captions: false },
             pace: Pace::AsTaken,
+            manners: Manners::Waits,
         };
         let client = async {
             let server =
@@ -616,4 +632,140 @@ async fn mistakes_are_found_before_anything_is_started() {
         assert!(error.to_string().contains(why), "{error}");
         assert!(fs::read(&good).unwrap() == sound, "the question was changed");
     }
+}
+
+/// Sound, a second of quiet, sound.
+fn two_questions(dir: &Path) {
+    let sound = (0..QUESTION_FRAMES * 480).map(|i| (i % 100) as i16 * 100);
+    let samples: Vec<i16> =
+        sound.clone().chain(std::iter::repeat_n(0, 24_000)).chain(sound).collect();
+    write_wav(&dir.join("question.wav"), &samples).unwrap();
+}
+
+/// Hears on until a frame sounds; the silent ones before it.
+async fn until_sound(peer: &mut Peer) -> usize {
+    let mut silent = 0;
+    loop {
+        let frame = &peer.hear(1).await[0];
+        if frame["data"].as_str().unwrap().contains(|c| c != 'A') {
+            return silent;
+        }
+        silent += 1;
+    }
+}
+
+async fn is_answered(peer: &mut Peer, question: &str, answer: &str) {
+    stage(peer, "speechStopped").await;
+    says(peer, "user", question).await;
+    stage(peer, "transcribed").await;
+    peer.hear(100).await;
+    stage(peer, "firstAudio").await;
+    // Two seconds.
+    sounds(peer, &[1000; 48_000]).await;
+    says(peer, "assistant", answer).await;
+    stage(peer, "replyDone").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_second_question_waits_until_the_first_is_answered() {
+    for pace in [Pace::AsTaken, Pace::Live] {
+        let dir = tempfile::tempdir().unwrap();
+        two_questions(dir.path());
+        let ran =
+            run_in(dir, TalkFormat::People { captions: true }, pace, |mut peer, _| async move {
+                start(&mut peer).await;
+                peer.hear(QUESTION_FRAMES).await;
+                stage(&mut peer, "speechStarted").await;
+                peer.hear(30).await;
+                is_answered(&mut peer, "First?", "One.").await;
+                let silent = until_sound(&mut peer).await;
+                assert!(100 < silent, "{silent} frames: the answer had not sounded");
+                peer.hear(QUESTION_FRAMES - 1).await;
+                stage(&mut peer, "speechStarted").await;
+                is_answered(&mut peer, "Second?", "Two.").await;
+                goodbye(&mut peer).await;
+                peer
+            })
+            .await;
+        let report = ran.report.as_ref().unwrap();
+        assert_eq!(report.exit, Exit::Done);
+        assert_eq!(report.answer.as_deref(), Some("Two."));
+        assert_eq!(ran.out, "One.\nTwo.\n");
+        let told: Vec<&str> = ran.progress.lines().skip(1).map(|it| &it[..7]).collect();
+        let both = ["you: Fi", "duet: O", "latency", "you: Se", "duet: T", "latency", "the spo"];
+        assert_eq!(told, both, "{}", ran.progress);
+        assert_eq!(ran.answer().iter().filter(|sample| **sample == 1000).count(), 96_000);
+    }
+}
+
+/// The voice heard no end: somebody thinks.
+#[tokio::test(start_paused = true)]
+async fn a_pause_in_a_question_is_played_on() {
+    let dir = tempfile::tempdir().unwrap();
+    two_questions(dir.path());
+    let people = TalkFormat::People { captions: false };
+    let ran = run_in(dir, people, Pace::AsTaken, |mut peer, _| async move {
+        start(&mut peer).await;
+        peer.hear(QUESTION_FRAMES).await;
+        stage(&mut peer, "speechStarted").await;
+        assert_eq!(until_sound(&mut peer).await, 50);
+        peer.hear(QUESTION_FRAMES - 1).await;
+        is_answered(&mut peer, "First and second?", "Both.").await;
+        goodbye(&mut peer).await;
+        peer
+    })
+    .await;
+    assert_eq!(ran.report.unwrap().exit, Exit::Done);
+    assert_eq!(ran.out, "Both.\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_wait_talks_over_the_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    two_questions(dir.path());
+    let people = TalkFormat::People { captions: false };
+    let manners = (Pace::AsTaken, Manners::Interrupts);
+    let started = Instant::now();
+    let ran = run_with(dir, people, manners, |mut peer, _| async move {
+        start(&mut peer).await;
+        peer.hear(QUESTION_FRAMES).await;
+        stage(&mut peer, "speechStarted").await;
+        stage(&mut peer, "speechStopped").await;
+        sounds(&mut peer, &[1000; 48_000]).await;
+        assert_eq!(until_sound(&mut peer).await, 50);
+        assert!(Duration::from_millis(1_400) < started.elapsed(), "as a microphone would");
+        stage(&mut peer, "speechStarted").await;
+        peer.hear(QUESTION_FRAMES - 1).await;
+        is_answered(&mut peer, "Wait.", "Yes?").await;
+        goodbye(&mut peer).await;
+        peer
+    })
+    .await;
+    assert_eq!(ran.report.as_ref().unwrap().exit, Exit::Done);
+    // A second of the first reply, and two of the second.
+    let heard = ran.answer().iter().filter(|sample| **sample == 1000).count();
+    assert!((70_000..76_000).contains(&heard), "{heard} samples");
+}
+
+/// What a recording ends with is no pause: nobody waits twice.
+#[tokio::test(start_paused = true)]
+async fn quiet_at_the_end_is_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let sound = (0..QUESTION_FRAMES * 480).map(|i| (i % 100) as i16 * 100);
+    let samples: Vec<i16> = sound.chain(std::iter::repeat_n(3, 24_000 * 20)).collect();
+    write_wav(&dir.path().join("question.wav"), &samples).unwrap();
+    let started = Instant::now();
+    let people = TalkFormat::People { captions: false };
+    let ran = run_in(dir, people, Pace::AsTaken, |mut peer, _| async move {
+        start(&mut peer).await;
+        peer.hear(QUESTION_FRAMES + 1000).await;
+        assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+        stage(&mut peer, "speechStarted").await;
+        is_answered(&mut peer, "First?", "One.").await;
+        goodbye(&mut peer).await;
+        peer
+    })
+    .await;
+    assert_eq!(ran.report.unwrap().exit, Exit::Done);
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }

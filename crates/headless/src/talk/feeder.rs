@@ -1,0 +1,200 @@
+//! Plays a recording to the conversation, as somebody who waits for the answers.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use app_server_client::{CallError, Client};
+use app_server_protocol::{AudioChunk, RealtimeAppendAudioParams, code, methods};
+use audio_dsp::DUET_HZ;
+use audio_io::WavReader;
+use stdx::Time;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
+
+use super::exchange::{Floor, Sign};
+use super::pauses::Pauses;
+use super::{Clock, Manners, Pace};
+use crate::exit::HeadlessError;
+
+/// What a microphone delivers at a time.
+const FRAME: Duration = Duration::from_millis(20);
+
+/// Samples of [`FRAME`].
+const FRAME_SAMPLES: usize = DUET_HZ as usize / 50;
+
+/// A pause from here on is played as long as it lasts: the voice needs that to say whether
+/// somebody has come to an end.
+const LISTENING: Duration = Duration::from_millis(600);
+
+/// A pause after which whoever was speaking has come to an end, whatever it sounded like. Longer
+/// than our own voice waits for what sounds unfinished.
+const OVER: Duration = Duration::from_millis(2_500);
+
+/// How far it is looked ahead for whether anything follows a pause.
+const AHEAD: usize = 3_000;
+
+/// How long the reason of an ended conversation may take to arrive.
+const LAST_NEWS: Duration = Duration::from_secs(1);
+
+pub(super) struct Feeder {
+    pub(super) client: Client,
+    pub(super) thread_id: String,
+    pub(super) pace: Pace,
+    pub(super) manners: Manners,
+    pub(super) clock: Clock,
+    /// Who has the word, as far as it is known.
+    pub(super) floor: watch::Receiver<Floor>,
+}
+
+/// News of the recording.
+#[derive(Debug)]
+pub(super) enum Fed {
+    /// A question has ended. The rest of the recording waits for `go_on`.
+    Paused { voiced: Time, go_on: oneshot::Sender<()> },
+    /// [`Sign::InputEnded`] or [`Sign::SilenceEnded`]. Silence follows, for as long as it is
+    /// listened to.
+    Ended { sign: Sign, voiced: Time },
+}
+
+/// Whether sound was taken at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    AtOnce,
+    AfterWaiting,
+}
+
+/// The recording, as far as it was looked at.
+struct Track {
+    wav: WavReader,
+    ahead: VecDeque<Vec<i16>>,
+}
+
+impl Feeder {
+    pub(super) async fn feed(
+        self,
+        recording: WavReader,
+        fed: mpsc::Sender<Fed>,
+    ) -> Result<(), HeadlessError> {
+        let mut ticks = interval(FRAME);
+        // A frame that is late is followed by the next one at once: the sound's own clock
+        // counts.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        let mut track = Track { wav: recording, ahead: VecDeque::new() };
+        let mut pauses = Pauses::default();
+        let mut voiced = self.clock.now();
+        // Nobody has to be waited for in this pause, any more or at all.
+        let mut settled = false;
+        while let Some(frame) = track.next()? {
+            let quiet = pauses.note(&frame, FRAME);
+            if quiet == Duration::ZERO {
+                settled = false;
+            }
+            let listening = self.manners == Manners::Waits && LISTENING <= quiet && !settled;
+            if listening && quiet < LISTENING + FRAME && !track.goes_on(&pauses)? {
+                settled = true;
+            }
+            let listening = listening && !settled;
+            match self.pace {
+                Pace::Live => drop(ticks.tick().await),
+                Pace::AsTaken if listening => drop(ticks.tick().await),
+                Pace::AsTaken => ticks.reset_immediately(),
+            }
+            self.append(&frame).await?;
+            if quiet == Duration::ZERO {
+                voiced = self.clock.now();
+            }
+            if !listening {
+                continue;
+            }
+            let floor = *self.floor.borrow();
+            let waits = match floor {
+                Floor::Free => false,
+                Floor::User => OVER <= quiet,
+                Floor::Owed => true,
+            };
+            if waits {
+                let (go_on, released) = oneshot::channel();
+                if fed.send(Fed::Paused { voiced, go_on }).await.is_err() {
+                    return Ok(());
+                }
+                tokio::select! {
+                    // Also when it was dropped: then nobody listens any more.
+                    _released = released => {}
+                    failed = self.be_silent(&mut ticks) => return failed,
+                }
+            }
+            settled = waits || OVER <= quiet;
+        }
+        let sign = if pauses.has_sounded() { Sign::InputEnded } else { Sign::SilenceEnded };
+        if fed.send(Fed::Ended { sign, voiced }).await.is_err() {
+            return Ok(());
+        }
+        match self.pace {
+            // The clock begins here.
+            Pace::AsTaken => ticks.reset(),
+            Pace::Live => (),
+        }
+        self.be_silent(&mut ticks).await
+    }
+
+    /// For as long as it is waited for; returns with the reason why nobody listens.
+    async fn be_silent(&self, ticks: &mut Interval) -> Result<(), HeadlessError> {
+        let silence = [0; FRAME_SAMPLES];
+        loop {
+            ticks.tick().await;
+            match self.append(&silence).await? {
+                Taken::AtOnce => (),
+                // Silence that was not needed meanwhile is not made up for.
+                Taken::AfterWaiting => ticks.reset(),
+            }
+        }
+    }
+
+    /// Waits while the conversation is as far behind as it may be.
+    async fn append(&self, pcm: &[i16]) -> Result<Taken, HeadlessError> {
+        let audio = AudioChunk::new(pcm, DUET_HZ, None);
+        let params = RealtimeAppendAudioParams { thread_id: self.thread_id.clone(), audio };
+        let mut taken = Taken::AtOnce;
+        loop {
+            match self.client.call::<methods::RealtimeAppendAudio>(&params).await {
+                Ok(_) => return Ok(taken),
+                // There is room again when some of it was heard.
+                Err(CallError::Refused { method: _, error }) if error.code == code::OVERLOADED => {
+                    taken = Taken::AfterWaiting;
+                    sleep(FRAME).await;
+                }
+                Err(error) => {
+                    // The conversation has just ended: its own news says why, if we let it.
+                    sleep(LAST_NEWS).await;
+                    return Err(error.into());
+                }
+            }
+        }
+    }
+}
+
+impl Track {
+    fn next(&mut self) -> Result<Option<Vec<i16>>, HeadlessError> {
+        match self.ahead.pop_front() {
+            Some(frame) => Ok(Some(frame)),
+            None => Ok(self.wav.next_frame()?),
+        }
+    }
+
+    /// Whether anything sounds after this pause, or may: it is not looked ahead for ever.
+    fn goes_on(&mut self, pauses: &Pauses) -> Result<bool, HeadlessError> {
+        let mut pauses = pauses.clone();
+        for at in 0..AHEAD {
+            if at == self.ahead.len() {
+                match self.wav.next_frame()? {
+                    Some(frame) => self.ahead.push_back(frame),
+                    None => return Ok(false),
+                }
+            }
+            if pauses.note(&self.ahead[at], FRAME) == Duration::ZERO {
+                return Ok(true);
+            }
+        }
+        Ok(true)
+    }
+}
