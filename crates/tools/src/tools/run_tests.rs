@@ -35,14 +35,15 @@ const DESCRIBED: usize = 3;
 const NAMED: usize = 10;
 
 fn spec(style: Style, facts: &RepositoryFacts) -> Option<ToolSpec> {
-    let first = facts.test_commands.first()?;
-    let description = match style {
-        Style::Typed => "runs the tests and shows which fail and why".to_owned(),
-        Style::Full => format!(
+    let description = match (style, facts.test_commands.first()) {
+        // Also where there are none: asked for them, a small model that cannot look makes some up.
+        (Style::Typed, _) => "runs the tests and shows which fail and why".to_owned(),
+        (Style::Full, Some(first)) => format!(
             "Runs the project's tests (`{}`, found in {}) and returns a summary and the output.",
             first.argv.join(" "),
             first.found_in
         ),
+        (Style::Full, None) => return None,
     };
     let filter = Property::optional(
         "filter",
