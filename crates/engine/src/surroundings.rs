@@ -39,7 +39,9 @@ pub(crate) fn read(
 
 fn enforcement() -> Enforcement {
     match sandboxing::availability() {
-        Availability::Confined { landlock_abi: _ } => Enforcement::Sandboxed,
+        Availability::Confined { landlock_abi: _ } | Availability::Wrapped => {
+            Enforcement::Sandboxed
+        }
         Availability::Unavailable { reason } => Enforcement::Unavailable { why: reason.clone() },
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use crate::bubblewrap;
 use crate::command::{Confinement, Network, Writes};
 use crate::confine::{ConfineError, confine_thread};
 
@@ -10,6 +11,8 @@ pub enum Availability {
     /// Commands can be confined. The number is Landlock's version: what it covers grows with it
     /// (`docs/security.md`).
     Confined { landlock_abi: i32 },
+    /// They can be, by bubblewrap: the kernel has no Landlock.
+    Wrapped,
     /// They cannot, for this reason: a phrase that names the remedy.
     Unavailable { reason: String },
 }
@@ -27,13 +30,21 @@ pub fn availability() -> &'static Availability {
             .map(std::thread::JoinHandle::join);
         match tried {
             Ok(Ok(Ok(confined))) => Availability::Confined { landlock_abi: confined.landlock_abi },
-            Ok(Ok(Err(error))) => unavailable(&error),
+            Ok(Ok(Err(error))) if error.lacks_landlock() => wrapped(&error),
+            Ok(Ok(Err(error))) => Availability::Unavailable { reason: error.to_string() },
             Ok(Err(_panic)) => Availability::Unavailable { reason: "the probe failed".to_owned() },
             Err(error) => Availability::Unavailable { reason: format!("no thread: {error}") },
         }
     })
 }
 
-fn unavailable(error: &ConfineError) -> Availability {
-    Availability::Unavailable { reason: error.to_string() }
+fn wrapped(landlock: &ConfineError) -> Availability {
+    let Some(program) = bubblewrap::program() else {
+        let remedy = "install bubblewrap (the package of that name), which does without";
+        return Availability::Unavailable { reason: format!("{landlock}; or {remedy}") };
+    };
+    match bubblewrap::try_it(&program) {
+        Ok(()) => Availability::Wrapped,
+        Err(error) => Availability::Unavailable { reason: format!("{landlock}; {error}") },
+    }
 }

@@ -39,6 +39,8 @@ pub(crate) enum ConfineError {
     Seccomp(String),
     #[error("capabilities cannot be dropped: {0}")]
     Capabilities(rustix::io::Errno),
+    #[error("bubblewrap does not work here: {0}")]
+    Bubblewrap(String),
 }
 
 /// What the kernel gave.
@@ -130,21 +132,37 @@ enum Truncation {
     ForbidByName,
 }
 
+impl ConfineError {
+    /// Whether there is no Landlock here. Nothing was taken from the thread then.
+    pub(crate) fn lacks_landlock(&self) -> bool {
+        match self {
+            Self::NoLandlock | Self::LandlockOff => true,
+            Self::Landlock(_) | Self::Seccomp(_) | Self::Capabilities(_) | Self::Bubblewrap(_) => {
+                false
+            }
+        }
+    }
+}
+
 /// Root in a sandbox keeps what files of several owners need, and nothing that reaches past the
 /// files: devices, modules, mounts, other processes' memory, raw sockets, file handles.
+pub(crate) const KEPT: [(CapabilitySet, &str); 12] = [
+    (CapabilitySet::CHOWN, "CAP_CHOWN"),
+    (CapabilitySet::DAC_OVERRIDE, "CAP_DAC_OVERRIDE"),
+    (CapabilitySet::FOWNER, "CAP_FOWNER"),
+    (CapabilitySet::FSETID, "CAP_FSETID"),
+    (CapabilitySet::KILL, "CAP_KILL"),
+    (CapabilitySet::SETGID, "CAP_SETGID"),
+    (CapabilitySet::SETUID, "CAP_SETUID"),
+    (CapabilitySet::NET_BIND_SERVICE, "CAP_NET_BIND_SERVICE"),
+    (CapabilitySet::IPC_LOCK, "CAP_IPC_LOCK"),
+    (CapabilitySet::IPC_OWNER, "CAP_IPC_OWNER"),
+    (CapabilitySet::LEASE, "CAP_LEASE"),
+    (CapabilitySet::SYS_NICE, "CAP_SYS_NICE"),
+];
+
 fn drop_capabilities() -> Result<(), ConfineError> {
-    let keep = CapabilitySet::CHOWN
-        | CapabilitySet::DAC_OVERRIDE
-        | CapabilitySet::FOWNER
-        | CapabilitySet::FSETID
-        | CapabilitySet::KILL
-        | CapabilitySet::SETGID
-        | CapabilitySet::SETUID
-        | CapabilitySet::NET_BIND_SERVICE
-        | CapabilitySet::IPC_LOCK
-        | CapabilitySet::IPC_OWNER
-        | CapabilitySet::LEASE
-        | CapabilitySet::SYS_NICE;
+    let keep = KEPT.iter().fold(CapabilitySet::empty(), |keep, (it, _)| keep | *it);
     let mut sets = rustix::thread::capabilities(None).map_err(ConfineError::Capabilities)?;
     sets.effective &= keep;
     sets.permitted &= keep;
@@ -156,6 +174,27 @@ fn drop_capabilities() -> Result<(), ConfineError> {
 
 /// Installs the filters. The last step: they forbid some of what the steps before needed.
 fn forbid_syscalls(network: Network, truncation: Truncation) -> Result<(), ConfineError> {
+    for program in programs(network, truncation)? {
+        seccompiler::apply_filter(&program)
+            .map_err(|error| ConfineError::Seccomp(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// The filters as bytes, for somebody else to install (`struct sock_filter` of the kernel).
+pub(crate) fn filters(network: Network) -> Result<[Vec<u8>; 2], ConfineError> {
+    let bytes = |program: BpfProgram| {
+        let instructions = program.iter().flat_map(|it| {
+            let [code0, code1] = it.code.to_ne_bytes();
+            let [k0, k1, k2, k3] = it.k.to_ne_bytes();
+            [code0, code1, it.jt, it.jf, k0, k1, k2, k3]
+        });
+        instructions.collect()
+    };
+    Ok(programs(network, Truncation::LeftToLandlock)?.map(bytes))
+}
+
+fn programs(network: Network, truncation: Truncation) -> Result<[BpfProgram; 2], ConfineError> {
     let mut denied: Rules = BTreeMap::new();
     for syscall in DENIED {
         denied.insert(*syscall, Vec::new());
@@ -188,8 +227,7 @@ fn forbid_syscalls(network: Network, truncation: Truncation) -> Result<(), Confi
         denied.insert(libc::SYS_openat, vec![opens(2)?]);
         missing.insert(libc::SYS_openat2, Vec::new());
     }
-    install(denied, libc::EPERM)?;
-    install(missing, libc::ENOSYS)
+    Ok([program(denied, libc::EPERM)?, program(missing, libc::ENOSYS)?])
 }
 
 /// Calls that no build, test or tool of a project needs, and that lead past Landlock, into other
@@ -263,7 +301,7 @@ fn when(argument: u8, op: SeccompCmpOp, value: u64) -> Result<SeccompRule, Confi
 }
 
 /// Any other architecture's calls (32-bit programs) end the process: their numbers differ.
-fn install(mut rules: Rules, errno: i32) -> Result<(), ConfineError> {
+fn program(mut rules: Rules, errno: i32) -> Result<BpfProgram, ConfineError> {
     // The x32 calling convention passes for x86-64 with this bit in the number.
     #[cfg(target_arch = "x86_64")]
     rules.append(&mut rules.iter().map(|(nr, when)| (nr | 0x4000_0000, when.clone())).collect());
@@ -276,8 +314,7 @@ fn install(mut rules: Rules, errno: i32) -> Result<(), ConfineError> {
             .try_into()
             .map_err(|error: seccompiler::BackendError| failed(&error))?,
     );
-    let program: BpfProgram = filter.and_then(TryInto::try_into).map_err(|error| failed(&error))?;
-    seccompiler::apply_filter(&program).map_err(|error| failed(&error))
+    filter.and_then(TryInto::try_into).map_err(|error| failed(&error))
 }
 
 #[cfg(test)]

@@ -14,12 +14,14 @@
 //! * When a command has ended, so have all processes it started.
 //! * Dropping a [`Running`], or the death of the engine, kills the command.
 //! * What reaches the caller of a command's output is bounded, whatever the command writes.
+//! * Where the kernel has no Landlock, bubblewrap gives the same, if it is installed.
 //! * Nothing here runs between `fork` and `exec`: credentials are per thread on Linux, so the
 //!   watcher restricts a thread in ordinary code and lets the command inherit.
 //!
 //! What the sandbox promises, and what it cannot, is in `docs/security.md`.
 
 mod availability;
+mod bubblewrap;
 mod command;
 mod confine;
 mod denial;

@@ -227,7 +227,7 @@ fn a_refusal_names_a_remedy_that_helps() {
         ("approval_policy = \"untrusted\"", &patch, here),
         ("approval_policy = \"untrusted\"", &script, here),
         ("sandbox_mode = \"read-only\"", &patch, here),
-        ("", &script, Ran::without_landlock),
+        ("", &script, Ran::without_sandbox),
     ] {
         let lab = Lab::new();
         let run = |flags: &[String]| {

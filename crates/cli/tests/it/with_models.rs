@@ -11,7 +11,7 @@ fn without_a_sandbox_the_demo_has_done_nothing() {
     let lab = Lab::new();
     let mut demo = Command::new(env!("CARGO_BIN_EXE_duet"));
     demo.arg("demo").env("DUET_HOME", lab.home()).current_dir(lab.repo());
-    let ran = Ran::without_landlock(&mut demo);
+    let ran = Ran::without_sandbox(&mut demo);
     let verdict = "demo FAILED: everything the agent wanted to do was refused, for the reason \
                    above; without a sandbox nothing is run";
     assert_eq!(ran.code, Some(3), "{}\n{}", ran.out, ran.err);

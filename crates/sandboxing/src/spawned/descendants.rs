@@ -17,9 +17,14 @@ const ROUNDS: u32 = 500;
 const ROUND: Duration = Duration::from_millis(4);
 
 /// Asks every descendant to end, parents before their children: a shell must not see its child
-/// die and go on to the next line of its script. `main` leads the group of the command.
-pub(super) fn ask_to_end(main: Pid) {
-    signal(main, &all(), Signal::TERM);
+/// die and go on to the next line of its script. `main` leads the group of the command; `spared`
+/// ends with the others.
+pub(super) fn ask_to_end(main: Pid, spared: Option<Pid>) {
+    let mut descendants = all();
+    if let Descendants::Known(pids) = &mut descendants {
+        pids.retain(|pid| Some(*pid) != spared);
+    }
+    signal(main, &descendants, Signal::TERM);
 }
 
 /// Whether every process that descends from this one has ended and was reaped. Needs no `/proc`:

@@ -1,5 +1,6 @@
 //! A watcher: starts one command, and outlives everything the command starts.
 
+use std::ffi::{OsStr, OsString};
 use std::io::{Read as _, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
@@ -12,8 +13,9 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Resource, Rlimit};
 
 use super::{GRACE, best_effort, descendants};
+use crate::bubblewrap;
 use crate::command::{Command, Errors};
-use crate::confine::confine_thread;
+use crate::confine::{ConfineError, confine_thread};
 use crate::running::{Ending, Exit};
 use crate::wire::{Order, Refusal, Report, take_frame};
 
@@ -34,10 +36,10 @@ pub(super) fn watch(stdin: BorrowedFd<'_>) -> ExitCode {
     // Without it, orphans of the command go to the spawner, which kills them later.
     best_effort(rustix::process::set_child_subreaper(Some(rustix::process::getpid())));
     match start(&command) {
-        Ok(child) => {
+        Ok(started) => {
             // The end of the socket, which follows when this fails, stops the command.
             best_effort(engine.write_all(&Report::Started.encode()));
-            let exit = supervise(&engine, child, command.time_limit);
+            let exit = supervise(&engine, started, command.time_limit);
             best_effort(engine.write_all(&Report::Ended(exit).encode()));
         }
         Err((refusal, message)) => {
@@ -64,9 +66,22 @@ fn read_order(engine: &mut UnixStream) -> Option<Command> {
     }
 }
 
+struct Started {
+    child: Child,
+    by: By,
+}
+
+/// Whose process the child is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Command,
+    /// It waits for the command, its only child, and ends with it.
+    Bubblewrap,
+}
+
 /// Starts the command from a thread that was confined for it. This thread keeps its rights, so
 /// that the command can neither stop it nor hide from it.
-fn start(command: &Command) -> Result<Child, (Refusal, String)> {
+fn start(command: &Command) -> Result<Started, (Refusal, String)> {
     let Command { argv, cwd, env, confinement, errors, time_limit: _, output_limit: _ } = command;
     let failed = |error: std::io::Error| (Refusal::Failed, error.to_string());
     let Some((program, args)) = argv.split_first() else {
@@ -79,51 +94,69 @@ fn start(command: &Command) -> Result<Child, (Refusal, String)> {
     // A crash of the command is news, but not one of gigabytes on the user's disk.
     let no_core = Rlimit { current: Some(0), maximum: Some(0) };
     best_effort(rustix::process::setrlimit(Resource::Core, no_core));
-    let stderr = std::io::stderr();
-    let mut process = std::process::Command::new(program);
-    process
-        .args(args)
-        .current_dir(cwd)
-        .env_clear()
-        .envs(env.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::null())
-        .stdout(Stdio::from(stderr.as_fd().try_clone_to_owned().map_err(failed)?))
-        .stderr(match errors {
-            Errors::WithOutput => Stdio::from(stderr.as_fd().try_clone_to_owned().map_err(failed)?),
-            Errors::Discarded => Stdio::null(),
-        })
-        .process_group(0);
+    let process = |program: &OsStr, args: &[OsString]| {
+        let stderr = std::io::stderr();
+        let mut process = std::process::Command::new(program);
+        process
+            .args(args)
+            .current_dir(cwd)
+            .env_clear()
+            .envs(env.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::from(stderr.as_fd().try_clone_to_owned()?))
+            .stderr(match errors {
+                Errors::WithOutput => Stdio::from(stderr.as_fd().try_clone_to_owned()?),
+                Errors::Discarded => Stdio::null(),
+            })
+            .process_group(0);
+        Ok(process)
+    };
+    let not_found = || (Refusal::NotFound, format!("there is no program {}", program.display()));
+    let mut ordinary = process(program, args).map_err(failed)?;
     let thread = std::thread::Builder::new()
         .name("confined".to_owned())
         .spawn({
             let confinement = confinement.clone();
-            let program = program.clone();
             move || {
-                confine_thread(&confinement)
-                    .map_err(|error| (Refusal::NoSandbox, error.to_string()))?;
-                process.spawn().map_err(|error| match error.kind() {
-                    std::io::ErrorKind::NotFound => {
-                        let message = format!("there is no program {}", program.display());
-                        (Refusal::NotFound, message)
-                    }
-                    _ => (Refusal::Failed, format!("{}: {error}", program.display())),
-                })
+                confine_thread(&confinement)?;
+                Ok(ordinary.spawn())
             }
         })
         .map_err(failed)?;
-    thread.join().unwrap_or_else(|_| Err((Refusal::Failed, "its thread failed".to_owned())))
+    let confined: Result<_, ConfineError> = match thread.join() {
+        Ok(confined) => confined,
+        Err(_panic) => return Err((Refusal::Failed, "its thread failed".to_owned())),
+    };
+    let no_sandbox = |error: &ConfineError| (Refusal::NoSandbox, error.to_string());
+    let (spawned, by) = match confined {
+        Ok(spawned) => (spawned, By::Command),
+        Err(error) if error.lacks_landlock() => {
+            let wrapper = bubblewrap::program().ok_or_else(|| no_sandbox(&error))?;
+            let wrapped = bubblewrap::wrap_command(&wrapper, command);
+            let wrapped = wrapped.map_err(|error| no_sandbox(&error))?.ok_or_else(not_found)?;
+            let mut process = process(&wrapped.argv[0], &wrapped.argv[1..]).map_err(failed)?;
+            (process.spawn(), By::Bubblewrap)
+        }
+        Err(error) => return Err(no_sandbox(&error)),
+    };
+    let child = spawned.map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => not_found(),
+        _ => (Refusal::Failed, format!("{}: {error}", program.display())),
+    })?;
+    Ok(Started { child, by })
 }
 
 /// Waits for the command, its time limit and the engine, whichever comes first; returns when
 /// nothing of the command is left.
-fn supervise(engine: &UnixStream, mut child: Child, time_limit: Duration) -> Exit {
+fn supervise(engine: &UnixStream, started: Started, time_limit: Duration) -> Exit {
+    let Started { mut child, by } = started;
     let Some(main) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
         // Ids of processes are positive.
         return Exit { ending: Ending::Lost, code: None, signal: None };
     };
     let ended = rustix::process::pidfd_open(main, PidfdFlags::empty());
     let deadline = Instant::now().checked_add(time_limit);
-    let mut watch = Watch { main, stopping: None, status: None };
+    let mut watch = Watch { main, by, stopping: None, status: None };
     loop {
         let wake = match (watch.stopping, watch.status) {
             (Some(stop), None) => Some(stop.kill_at),
@@ -171,6 +204,7 @@ fn supervise(engine: &UnixStream, mut child: Child, time_limit: Duration) -> Exi
 
 struct Watch {
     main: Pid,
+    by: By,
     stopping: Option<Stop>,
     status: Option<ExitStatus>,
 }
@@ -189,7 +223,12 @@ impl Watch {
         }
         self.stopping = Some(Stop { ending, kill_at: Instant::now() + grace });
         // Each once, since a handler runs for each.
-        descendants::ask_to_end(self.main);
+        let spared = match self.by {
+            By::Command => None,
+            // Ended by itself it would say nothing of how the command ended.
+            By::Bubblewrap => Some(self.main),
+        };
+        descendants::ask_to_end(self.main, spared);
     }
 
     fn exit(&self) -> Exit {
