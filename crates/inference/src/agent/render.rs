@@ -6,7 +6,9 @@
 //! What is the same in every request of a thread comes first, so that its computed state can
 //! be kept: instructions, tools, the names that arguments may have. Only then the talk.
 
-use protocol::{ModelItem, ModelRequest, Property, Role, Schema, ToolCall, ToolChoice, ToolSpec};
+use protocol::{
+    ModelItem, ModelRequest, Property, Role, Schema, ToolCall, ToolChoice, ToolEffect, ToolSpec,
+};
 use serde::Serialize as _;
 use serde_json::Value;
 
@@ -70,18 +72,20 @@ impl Prompt {
         let is_user =
             |item: &ModelItem| matches!(item, ModelItem::Message { role: Role::User, .. });
         let words = request.input.iter().rposition(is_user).map_or(0, |it| it + 1);
-        Self::of_items(request, &request.input[..words])
+        Self::of_items(request, &request.input[..words], Kind::Question)
     }
 
-    pub(crate) fn of(request: &ModelRequest) -> Self {
-        Self::of_items(request, &request.input)
+    pub(crate) fn of(request: &ModelRequest, kind: Kind) -> Self {
+        Self::of_items(request, &request.input, kind)
     }
 
-    fn of_items(request: &ModelRequest, items: &[ModelItem]) -> Self {
+    fn of_items(request: &ModelRequest, items: &[ModelItem], kind: Kind) -> Self {
         let mut prefix = Pieces::default();
         prefix.message("system", &system(request));
         let mut talk = Pieces::default();
         let mut asked = "";
+        let results = items.iter().filter(|it| matches!(it, ModelItem::ToolOutput { .. })).count();
+        let mut told = 0;
         for item in items {
             match item {
                 ModelItem::Message { role, text } => {
@@ -94,9 +98,15 @@ impl Prompt {
                     talk.message("assistant", &written(call, &request.tools));
                 }
                 ModelItem::ToolOutput { call: _, output } => {
+                    told += 1;
+                    let last = told == results;
+                    let fact = match kind {
+                        Kind::Edit if last && !is_edited(request) => UNCHANGED,
+                        Kind::Edit | Kind::Question => "",
+                    };
                     talk.message(
                         "user",
-                        &format!("Result:\n{}\n\n{}", output.trim_end(), reminder(asked)),
+                        &format!("Result:\n{}\n\n{}{fact}", output.trim_end(), reminder(asked)),
                     );
                 }
                 // Another model's thoughts, sealed for its own service.
@@ -122,6 +132,37 @@ impl Prompt {
 fn reminder(asked: &str) -> String {
     format!("The user said: \"{}\" If that is done or answered now, answer.", asked.trim())
 }
+
+/// Left alone the model says that it did what it could not do.
+const UNCHANGED: &str = " No file was changed so far.";
+
+/// Whether a file was changed since the user's last words.
+fn is_edited(request: &ModelRequest) -> bool {
+    let mut edits = Vec::new();
+    let mut edited = false;
+    for item in &request.input {
+        match item {
+            ModelItem::Message { role: Role::User, .. } => {
+                edited = false;
+                edits.clear();
+            }
+            ModelItem::ToolCall(call) => {
+                let tool = request.tools.iter().find(|it| it.name == call.name);
+                if tool.is_some_and(|it| it.effect == ToolEffect::Writes) {
+                    edits.push(&call.call);
+                }
+            }
+            ModelItem::ToolOutput { call, output } => {
+                edited |= edits.contains(&call) && !output.starts_with(NOT_CHANGED);
+            }
+            ModelItem::Message { .. } | ModelItem::Reasoning { .. } => {}
+        }
+    }
+    edited
+}
+
+/// How the result of an edit begins that was not made.
+const NOT_CHANGED: &str = "Not changed";
 
 /// JSON with a space after each comma and colon, as models write it.
 pub(crate) fn spaced_json(value: &Value) -> String {

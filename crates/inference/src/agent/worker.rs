@@ -123,15 +123,13 @@ impl Worker<'_> {
     }
 
     fn generate(&mut self, request: &ModelRequest, job: &AgentJob) -> Result<(), Stop> {
-        let (mut prompt, prefix) = {
-            let (prefix, talk) = self.tokens(&Prompt::of(request))?;
-            let size = prefix.len();
-            ([prefix, talk].concat(), size)
-        };
         let asked = Asked::in_turn(request);
         let scheduler = self.scheduler;
         let mut turn = scheduler.enter(Priority::Agent, &job.cancel)?;
-        let (kind, known) = self.kind(request, prefix, &mut turn, job)?;
+        let (kind, known) = self.kind(request, &mut turn, job)?;
+        let (prefix, talk) = self.tokens(&Prompt::of(request, kind))?;
+        let mut prompt = [prefix.as_slice(), &talk].concat();
+        let prefix = prefix.len();
         let mut withheld = Withheld::at_this_step(request, &asked, kind);
 
         // How every reply begins is computed together with the prompt.
@@ -181,7 +179,6 @@ impl Worker<'_> {
     fn kind(
         &mut self,
         request: &ModelRequest,
-        prefix: usize,
         turn: &mut Turn<'_>,
         job: &AgentJob,
     ) -> Result<(Kind, Option<usize>), Stop> {
@@ -190,6 +187,7 @@ impl Worker<'_> {
             return Ok((Kind::Question, None));
         }
         let (shared, talk) = self.tokens(&Prompt::of_kind(request))?;
+        let prefix = shared.len();
         let mut prompt = [shared, talk].concat();
         if let Some((words, kind)) = &self.kind
             && *words == prompt

@@ -132,8 +132,11 @@ fn start(command: &Command) -> Result<Started, (Refusal, String)> {
         Ok(spawned) => (spawned, By::Command),
         Err(error) if error.lacks_landlock() => {
             let wrapper = bubblewrap::program().ok_or_else(|| no_sandbox(&error))?;
-            let wrapped = bubblewrap::wrap_command(&wrapper, command);
-            let wrapped = wrapped.map_err(|error| no_sandbox(&error))?.ok_or_else(not_found)?;
+            // Where it does not work it would be taken for the command that failed.
+            let wrapped = bubblewrap::try_it(&wrapper)
+                .and_then(|()| bubblewrap::wrap_command(&wrapper, command))
+                .map_err(|why| (Refusal::NoSandbox, format!("{error}; {why}")))?
+                .ok_or_else(not_found)?;
             let mut process = process(&wrapped.argv[0], &wrapped.argv[1..]).map_err(failed)?;
             (process.spawn(), By::Bubblewrap)
         }

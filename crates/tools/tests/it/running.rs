@@ -369,14 +369,16 @@ const WITHOUT_LANDLOCK: &str = r#"
 import ctypes, os, struct, sys
 def op(code, true, false, value):
     return struct.pack("HBBI", code, true, false, value)
-# Load the number; 444 is "not implemented", the rest goes on.
-program = op(0x20, 0, 0, 0) + op(0x15, 0, 1, 444) + op(0x06, 0, 0, 0x50000 | 38) + op(0x06, 0, 0, 0x7fff0000)
+# Load the number; landlock_create_ruleset and, for bubblewrap, mount are "not implemented", the rest goes on.
+mount = {"x86_64": 165, "aarch64": 40}[os.uname().machine]
+program = op(0x20, 0, 0, 0) + op(0x15, 1, 0, 444) + op(0x15, 0, 1, mount)
+program += op(0x06, 0, 0, 0x50000 | 38) + op(0x06, 0, 0, 0x7fff0000)
 filters = ctypes.create_string_buffer(program, len(program))
 class Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("filters", ctypes.c_void_p)]
 libc = ctypes.CDLL(None)
 assert libc.prctl(38, 1, 0, 0, 0) == 0
-assert libc.prctl(22, 2, ctypes.byref(Program(4, ctypes.addressof(filters)))) == 0
+assert libc.prctl(22, 2, ctypes.byref(Program(5, ctypes.addressof(filters)))) == 0
 os.execv(sys.argv[1], sys.argv[1:])
 "#;
 
