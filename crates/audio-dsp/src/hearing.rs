@@ -20,14 +20,16 @@ impl Hearing {
     /// `pcm` has its channels interleaved. What comes back is 24 kHz mono: the same, where that
     /// is what came. Resampled sound lags what was sent by a few milliseconds.
     pub fn hear(&mut self, pcm: Vec<i16>, hz: u32, channels: u16) -> Result<Vec<i16>, RateError> {
-        let mut heard = Vec::new();
+        let mut resampled = Vec::new();
         let changed = self.stream.as_ref().is_some_and(|it| (it.hz, it.channels) != (hz, channels));
         if changed && let Some(mut ended) = self.stream.take() {
-            let mut rest = Vec::new();
-            ended.resampler.finish(&mut rest);
-            heard.append(&mut f32_to_pcm16(&rest));
+            ended.resampler.finish(&mut resampled);
         }
         if (hz, channels) == (DUET_HZ, 1) {
+            if resampled.is_empty() {
+                return Ok(pcm);
+            }
+            let mut heard = f32_to_pcm16(&resampled);
             heard.extend(pcm);
             return Ok(heard);
         }
@@ -39,10 +41,8 @@ impl Hearing {
             }
         };
         let mono = downmix(&f32_from_pcm16(&pcm), usize::from(channels));
-        let mut resampled = Vec::new();
         stream.resampler.push(&mono, &mut resampled);
-        heard.append(&mut f32_to_pcm16(&resampled));
-        Ok(heard)
+        Ok(f32_to_pcm16(&resampled))
     }
 }
 

