@@ -1,21 +1,23 @@
 //! What Duet costs, measured from outside on this machine, as JSON and as a table.
 //!
 //! Wall times say little by themselves: compare them with the entry before, made on the same
-//! machine. Nothing here is a gate. What is measured runs with the local providers, a home and a
-//! model host of its own, whatever the settings and keys of the person at the keyboard.
+//! machine. Nothing here is a gate: those are in `gates`. What is measured runs with the local
+//! providers, a home and a model host of its own, whatever the settings and keys of the person at
+//! the keyboard.
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::step::{cargo, git, output, outside_git, run, target_dir};
+use crate::app_server::{AppServer, memory};
+use crate::step::{Guard, cargo, git, output, outside_git, run, target_dir};
 
 const ASSETS: &str = "assets";
 
@@ -168,27 +170,15 @@ fn version(duet: &Path) -> anyhow::Result<Row> {
 
 /// From starting `duet app-server` to the answer of `initialize`, and what is in memory then.
 fn initialize(duet: &Path, scratch: &Scratch) -> anyhow::Result<Vec<Row>> {
-    const REQUEST: &str =
-        r#"{"id":1,"method":"initialize","params":{"clientInfo":{"name":"bench","version":"1"}}}"#;
     let mut took = Row::new("app-server to `initialize`", "ms");
     let mut resident = Row::new("app-server resident", "MB");
     for _ in 0..15 {
         let start = Instant::now();
-        let mut server = Guard(
-            Command::new(duet)
-                .arg("app-server")
-                .env("DUET_HOME", scratch.0.join("home"))
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .spawn()?,
-        );
-        let mut stdin = server.0.stdin.take().context("stdin")?;
-        writeln!(stdin, "{REQUEST}")?;
-        let mut lines = BufReader::new(server.0.stdout.take().context("stdout")?).lines();
-        let answer: Value = serde_json::from_str(&lines.next().context("no answer")??)?;
-        ensure!(answer["id"] == 1, "app-server answered {answer}");
+        let mut command = Command::new(duet);
+        command.arg("app-server").env("DUET_HOME", scratch.0.join("home"));
+        let server = AppServer::greet(&mut command)?;
         took.push_ms(start.elapsed());
-        resident.samples.push(memory(server.0.id(), "VmRSS:")?);
+        resident.samples.push(server.resident()?);
     }
     Ok(vec![took, resident])
 }
@@ -382,7 +372,7 @@ fn record(table: &str) -> anyhow::Result<()> {
     let cpu = cpu.lines().find_map(|it| it.strip_prefix("model name")).unwrap_or("");
     let cpu = cpu.trim_start_matches([' ', '\t', ':']);
     let cores = std::thread::available_parallelism()?;
-    let entry = format!("\n## {date}, commit {commit}\n\n{cores} cores of {cpu}\n\n{table}");
+    let entry = format!("\n### {date}, commit {commit}\n\n{cores} cores of {cpu}\n\n{table}");
     let page = fs::read_to_string(PAGE).with_context(|| PAGE.to_owned())?;
     fs::write(PAGE, on_top(&page, &entry)?).with_context(|| PAGE.to_owned())
 }
@@ -391,25 +381,6 @@ fn on_top(page: &str, entry: &str) -> anyhow::Result<String> {
     const MARK: &str = "<!-- newest first -->\n";
     let (head, tail) = page.split_once(MARK).context("docs/benchmarks.md has lost its mark")?;
     Ok(format!("{head}{MARK}{entry}{tail}"))
-}
-
-/// One line of `/proc/PID/status`, in MB.
-fn memory(pid: u32, line: &str) -> anyhow::Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let value = status.lines().find_map(|it| it.strip_prefix(line)).context("no such line")?;
-    let kib: f64 = value.trim().trim_end_matches("kB").trim().parse()?;
-    Ok(kib * 1024.0 / 1e6)
-}
-
-/// Ends the process also when a measurement fails.
-struct Guard(Child);
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing to do.
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
 }
 
 /// A directory of our own below `target`, made anew; and a model host of our own, which ends

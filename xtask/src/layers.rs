@@ -28,7 +28,7 @@ const LAYERS: &[&[&str]] = &[
     &["app-server"],
     &["headless"],
     &["cli"],
-    &["testkit", "xtask"],
+    &["testkit", "hot-paths", "xtask"],
 ];
 
 /// The last layer that does no IO.

@@ -1,9 +1,11 @@
 //! Repository chores that `cargo` has no command for.
 
 mod agent_eval;
+mod app_server;
 mod bench;
 mod demo_runs;
 mod deny;
+mod gates;
 mod graph;
 mod layers;
 mod mutants;
@@ -35,6 +37,8 @@ enum Task {
     DemoRuns(demo_runs::Arguments),
     /// Plant bugs one at a time and see whether a test notices; records it in docs/mutants.md
     Mutants(mutants::Arguments),
+    /// Count instructions, allocations, files and processes, and hold them to evals/gates.toml
+    Gates(gates::Arguments),
     /// Measure size, start-up, memory, latency and speech; JSON on stdout, a table on stderr
     Bench(bench::Arguments),
 }
@@ -47,6 +51,7 @@ fn main() -> ExitCode {
         Task::AgentEval(arguments) => agent_eval::run_all(&arguments),
         Task::DemoRuns(arguments) => demo_runs::record(&arguments),
         Task::Mutants(arguments) => mutants::plant_all(&arguments),
+        Task::Gates(arguments) => gates::hold(&arguments),
         Task::Bench(arguments) => bench::measure(&arguments),
     };
     // Not by returning the error: that would print a backtrace where one line is meant.

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command};
 
 use anyhow::{Context as _, ensure};
 
@@ -52,6 +52,17 @@ pub(crate) fn target_dir() -> anyhow::Result<PathBuf> {
     }
     let text = output(&mut cargo(&["metadata", "--format-version=1", "--no-deps", "--locked"]))?;
     Ok(serde_json::from_str::<Metadata>(&text).context("parse cargo metadata")?.target_directory)
+}
+
+/// Ends the process also when what was to be done with it fails.
+pub(crate) struct Guard(pub(crate) Child);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // It may have ended by itself; then there is nothing to do.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
 }
 
 #[cfg(test)]

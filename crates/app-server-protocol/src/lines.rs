@@ -51,7 +51,7 @@ impl Lines {
             let length = self.searched + found;
             let line = &rest[..length];
             let text = line.strip_suffix(b"\r").unwrap_or(line).trim_ascii();
-            let text = (!text.is_empty()).then(|| String::from_utf8_lossy(text).into_owned());
+            let text = (!text.is_empty()).then(|| mended(text));
             self.start += length + 1;
             self.searched = 0;
             if mem::take(&mut self.skipping) {
@@ -69,6 +69,14 @@ impl Lines {
     /// What came after the last newline, once the stream has ended.
     pub fn finish(self) -> Option<String> {
         let rest = self.bytes[self.start..].trim_ascii();
-        (!self.skipping && !rest.is_empty()).then(|| String::from_utf8_lossy(rest).into_owned())
+        (!self.skipping && !rest.is_empty()).then(|| mended(rest))
+    }
+}
+
+/// Looking whether it is UTF-8, which it nearly always is, is ten times faster than mending.
+fn mended(line: &[u8]) -> String {
+    match str::from_utf8(line) {
+        Ok(line) => line.to_owned(),
+        Err(_) => String::from_utf8_lossy(line).into_owned(),
     }
 }

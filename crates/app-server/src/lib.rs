@@ -11,7 +11,6 @@
 //! | sound that a conversation does not take | 2 s | the frame is refused (-32001) |
 
 mod connection;
-mod hearing;
 mod microphone;
 mod outbox;
 mod session;

@@ -7,11 +7,9 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::Poll;
 
-use app_server_protocol::AudioChunk;
-use audio_dsp::DUET_HZ;
+use app_server_protocol::{AudioChunk, AudioShapeError};
+use audio_dsp::{DUET_HZ, Hearing, RateError};
 use engine::{Refused, Thread};
-
-use crate::hearing::{Hearing, HearingError};
 
 /// Sound that may wait here. The thread itself holds some seconds before this begins to fill.
 const MAX_WAITING_SAMPLES: usize = 2 * DUET_HZ as usize;
@@ -30,7 +28,9 @@ type Sending = Pin<Box<dyn Future<Output = Result<(), Refused>> + Send>>;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MicrophoneError {
     #[error(transparent)]
-    Hearing(#[from] HearingError),
+    Shape(#[from] AudioShapeError),
+    #[error(transparent)]
+    Rate(#[from] RateError),
     #[error(transparent)]
     Refused(#[from] Refused),
     #[error("the conversation is seconds behind: send sound as fast as it sounds, not faster")]
@@ -53,7 +53,7 @@ impl Microphone {
         if self.waiting_samples > MAX_WAITING_SAMPLES {
             return Err(MicrophoneError::TooFast);
         }
-        let pcm = self.hearing.hear(chunk)?;
+        let pcm = self.hearing.hear(chunk.pcm()?, chunk.sample_rate, chunk.num_channels)?;
         if pcm.is_empty() {
             return Ok(());
         }

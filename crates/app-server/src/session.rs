@@ -419,7 +419,7 @@ impl<'a> Session<'a> {
         let RealtimeAppendAudioParams { thread_id, audio } = params;
         let appended = self.subscription(thread_id)?.microphone.append(audio);
         appended.map(|()| Empty {}).map_err(|error| match error {
-            MicrophoneError::Hearing(error) => {
+            MicrophoneError::Shape(_) | MicrophoneError::Rate(_) => {
                 ErrorObject::new(code::INVALID_PARAMS, error.to_string())
             }
             MicrophoneError::Refused(refused) => refuse(refused),

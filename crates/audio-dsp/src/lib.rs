@@ -6,11 +6,13 @@
 
 mod framer;
 pub mod g711;
+mod hearing;
 mod levels;
 mod pcm;
 mod resampler;
 
 pub use crate::framer::Framer;
+pub use crate::hearing::Hearing;
 pub use crate::levels::{Levels, SILENCE_DBFS};
 pub use crate::pcm::{Pcm16Bytes, downmix, f32_from_pcm16, f32_to_pcm16};
 pub use crate::resampler::{RateError, Resampler};

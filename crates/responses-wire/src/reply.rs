@@ -5,6 +5,7 @@
 //! * A tool call comes once, whole, under an id of its own.
 //! * Nothing comes after the end.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use protocol::{CallId, ModelEvent, ToolCall, Usage};
@@ -86,7 +87,7 @@ impl Reply {
             .map_err(|error| DecodeError::NotJson { reason: error.to_string() })?;
         let event = Event { kind: &kind, data };
         let mut out = Vec::new();
-        match kind.as_str() {
+        match &*kind {
             "response.output_text.delta" | "response.refusal.delta" => {
                 let Delta { item_id, output_index, delta } = event.parse()?;
                 let key = key(item_id, output_index);
@@ -288,9 +289,9 @@ impl<'a> Event<'a> {
 }
 
 #[derive(Deserialize)]
-struct Head {
-    #[serde(rename = "type", default)]
-    kind: String,
+struct Head<'a> {
+    #[serde(rename = "type", borrow, default)]
+    kind: Cow<'a, str>,
 }
 
 #[derive(Deserialize)]

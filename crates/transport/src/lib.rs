@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub use crate::download::{Download, DownloadError};
 pub use crate::headers::{Headers, InvalidHeader};
 pub use crate::http::{HttpError, Post, Refusal, join_url};
-pub use crate::sse::{SseEvent, SseStream};
+pub use crate::sse::{SseDecoder, SseEvent, SseStream, SseTooLarge};
 pub use crate::tls::Trust;
 pub use crate::websocket::{
     Dial, Text, WebSocketError, WebSocketMessage, WebSocketReader, WebSocketWriter,

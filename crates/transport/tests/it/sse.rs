@@ -1,6 +1,7 @@
 //! The rules of the event stream format, over a real connection.
 
 use stdx::Dice;
+use transport::SseDecoder;
 
 use crate::http::post;
 use crate::network;
@@ -74,4 +75,12 @@ async fn noise_reads_the_same_in_any_pieces() {
         let piece = 1 + dice.roll(5) as usize;
         assert_eq!(read(&body, piece).await, whole, "seed {seed}: {body:?} by {piece}");
     }
+}
+
+#[test]
+fn what_is_no_utf8_is_mended() {
+    let mut decoder = SseDecoder::new(64);
+    decoder.push(b"event: \xc3\xa9\ndata: a\xffb\n\n");
+    let event = decoder.next_event().unwrap().unwrap();
+    assert_eq!((event.name.as_str(), event.data.as_str()), ("\u{e9}", "a\u{fffd}b"));
 }
