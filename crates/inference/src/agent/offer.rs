@@ -5,7 +5,7 @@
 //! * It edits files to answer a question, and says that it has edited what it has not touched.
 //!   Whether an edit is wanted, it knows ([`Kind`]): so it is asked first. A question gets no
 //!   tool that writes; for an edit it looks once, then reads files, and then writes one or
-//!   gives it up.
+//!   gives it up. A new file is made before it looks, or after it has written one.
 //! * It repeats a call whose result did not help it, until somebody stops it. What was asked
 //!   since the last change of a file is not offered again: the tool itself where it takes
 //!   nothing, the one option where that is its only argument. Anything else is noticed when
@@ -168,8 +168,9 @@ impl Withheld {
             Kind::Edit => {
                 self.answer = calls.len() < LOOKS;
                 if !calls.is_empty() {
-                    // It has found the place, or will not by looking around.
-                    self.withhold_all(request, |it| !writes(it) && !names_a_file(it));
+                    // It has found the place, or will not by looking around; and who has looked
+                    // wants to change what there is, not to make a file beside it.
+                    self.withhold_all(request, |it| !names_a_file(it));
                 }
             }
         }

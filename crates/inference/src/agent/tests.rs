@@ -41,6 +41,14 @@ fn tools() -> Vec<ToolSpec> {
             ],
         ),
         tool(
+            "create_file",
+            ToolEffect::Writes,
+            vec![
+                Property::required("name", "", text(120)),
+                Property::required("content", "", Schema::Text { max_chars: None }),
+            ],
+        ),
+        tool(
             "many",
             ToolEffect::Reads,
             vec![
@@ -243,11 +251,11 @@ fn random_writers_write_whole_replies() {
         let mut matcher = Matcher::new(&grammar);
         let mut written = Vec::new();
         for step in 0.. {
-            if matcher.may_end() && (matcher.must_end() || dice.once_in(4)) {
-                break;
-            }
             if step > 200 {
                 matcher.hurry();
+            }
+            if matcher.may_end() && (matcher.must_end() || dice.once_in(4)) {
+                break;
             }
             let allowed: Vec<&Vec<u8>> = alphabet.iter().filter(|it| matcher.accepts(it)).collect();
             let so_far = String::from_utf8_lossy(&written).into_owned();
@@ -457,6 +465,7 @@ fn what_was_asked_is_not_offered_again() {
 }
 
 const WRITE: &str = "{\"name\": \"write_file\", \"arguments\": {\"path\": \"src/a.rs\"}}\n```\n```";
+const CREATE: &str = "{\"name\": \"create_file\", \"arguments\": {\"name\": \"b\"}}\n```\nx\n```";
 const RUN: &str = r#"{"name": "run_tests", "arguments": {}}"#;
 
 #[test]
@@ -489,7 +498,9 @@ fn an_edit_is_made_before_it_is_told() {
         let calls = calls.iter().map(|it| (*it).clone());
         offered(Kind::Edit, std::iter::once(user("q")).chain(calls).collect())
     };
+    assert_eq!(follow(&after(&[]), CREATE), Ok(true));
     let looked = after(&[&look]);
+    assert!(follow(&looked, CREATE).is_err());
     assert!(follow(&looked, &done).is_err());
     assert!(follow(&looked, RUN).is_err());
     assert_eq!(follow(&looked, &reading("src/a.rs")), Ok(true));
@@ -500,6 +511,7 @@ fn an_edit_is_made_before_it_is_told() {
     let has_written = after(&[&look, &read, &write]);
     assert_eq!(follow(&has_written, &done), Ok(true));
     assert_eq!(follow(&has_written, RUN), Ok(true));
+    assert_eq!(follow(&has_written, CREATE), Ok(true));
 }
 
 #[test]
