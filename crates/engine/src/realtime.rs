@@ -10,7 +10,7 @@ use protocol::{RealtimeVersion, SessionMode};
 use realtime_client::{Ending, Link, Outbox, Received, Target};
 use realtime_session::{LinkEpoch, LinkNews};
 use realtime_wire::client::{Endpoint, handshake};
-use thread::{ConversationId, Input, Opening, Prompt, StartupContext};
+use thread::{ConversationId, Input, Opening, Prompt, StartupContext, Steps};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use transport::Network;
@@ -81,7 +81,7 @@ pub(crate) fn opening(
 ) -> Opening {
     let RealtimeStart {
         session_id,
-        service: _,
+        service,
         version,
         model: _,
         mode,
@@ -102,6 +102,10 @@ pub(crate) fn opening(
             None => StartupContext::FromThread { workspace },
         },
         start_instructions: start_instructions.clone(),
+        steps: match service {
+            VoiceService::Local(_) => Steps::Told,
+            VoiceService::Remote(_) => Steps::Untold,
+        },
     }
 }
 
@@ -217,5 +221,48 @@ impl Call {
     async fn send(&self, news: News) {
         // Nobody is left to tell when the thread is gone.
         drop(self.inbox.send(news).await);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use config::{Endpoint, KeySource};
+    use thread::Steps;
+
+    use super::*;
+
+    fn steps(service: VoiceService) -> Steps {
+        let start = RealtimeStart {
+            session_id: None,
+            service,
+            version: RealtimeVersion::V2,
+            model: "m".to_owned(),
+            mode: SessionMode::Conversational,
+            voice: "marin".to_owned(),
+            prompt: Prompt::Text(String::new()),
+            context: None,
+            start_instructions: None,
+        };
+        opening(ConversationId("c".to_owned()), &start, Vec::new()).steps
+    }
+
+    /// Other services see exactly what their clients have always sent them.
+    #[test]
+    fn only_our_own_voice_is_told_of_steps() {
+        let language = "en".to_owned();
+        assert_eq!(steps(VoiceService::Local(LocalVoice { speed: 1.0, language })), Steps::Told);
+        let endpoint = Endpoint {
+            base_url: "https://voice.example/v1".to_owned(),
+            key: KeySource::Token(Secret::new("key")),
+            query: Vec::new(),
+            headers: Vec::new(),
+            env_headers: Vec::new(),
+            idle: Duration::from_secs(1),
+        };
+        let (base_url, provider) = (endpoint.base_url.clone(), "voice".to_owned());
+        let remote = RemoteVoice { base_url, provider, endpoint };
+        assert_eq!(steps(VoiceService::Remote(remote)), Steps::Untold);
     }
 }

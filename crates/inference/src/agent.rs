@@ -10,8 +10,10 @@ mod offer;
 mod prefix_cache;
 mod render;
 mod reply;
+mod router;
 mod worker;
 
+pub(crate) use self::router::Router;
 pub(crate) use self::worker::{AgentJob, AgentOptions, Work, run};
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use protocol::{ModelError, ModelEvent, ModelRequest};
 use self::call::Call;
 use self::connector::Connector;
 use crate::wire::{Frame, Job, Reply, Samples, floats_from_bytes, pcm_from_bytes, pcm_to_bytes};
-use crate::{Error, HostOptions, Model};
+use crate::{Error, HostOptions, Model, Route};
 
 /// How to run this program so that it becomes a model host: it must pass the arguments after
 /// `args` to [`crate::host_main`].
@@ -85,6 +85,18 @@ impl Client {
                 Some(Err(error)) => return Err(error),
                 None => return Err(self.connector.stopped()),
             }
+        }
+    }
+
+    /// What somebody wants who says `words` while the agent works. [`Route::Work`] at once where
+    /// the agent's model is not loaded: nobody has to wait for that.
+    pub async fn route(&self, words: String) -> Result<Route, Error> {
+        let mut call = self.call(Job::Route { words }, Bytes::new());
+        match call.next().await {
+            Some(Ok((Reply::Routed { route }, _))) => Ok(route),
+            Some(Ok((reply, _))) => Err(unexpected(&reply)),
+            Some(Err(error)) => Err(error),
+            None => Err(self.connector.stopped()),
         }
     }
 

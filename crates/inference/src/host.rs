@@ -1,6 +1,7 @@
 //! The process that owns the cores: accepts jobs at a socket and leaves when idle.
 //!
-//! Plain threads: one per connection, one for the agent's model. Nothing is loaded before it
+//! Plain threads: one per connection, one for the agent's model, one that routes what is said
+//! while that works. Nothing is loaded before it
 //! is needed, so a start takes milliseconds.
 
 mod connection;
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant};
 use self::connection::Connection;
 use self::door::{Door, Entered};
 use self::speech_models::SpeechModels;
-use crate::agent::{self, AgentJob, AgentOptions};
+use crate::agent::{self, AgentJob, AgentOptions, Router};
 use crate::options::{HostStart, secure_dir};
 use crate::scheduler::Scheduler;
 
@@ -50,6 +51,7 @@ pub fn host_main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// What every connection needs.
 pub(crate) struct Host {
     scheduler: Scheduler,
+    router: Router,
     speech: SpeechModels,
     connections: AtomicU32,
 }
@@ -66,6 +68,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> io::Result<()> {
     let threads = threads(start.options.threads);
     let host = Host {
         scheduler: Scheduler::default(),
+        router: Router::default(),
         speech: SpeechModels::new(&start.options.files, threads),
         connections: AtomicU32::new(0),
     };
@@ -78,7 +81,9 @@ fn run(args: impl IntoIterator<Item = OsString>) -> io::Result<()> {
     thread::scope(|scope| {
         let host = &host;
         thread::Builder::new().name("agent".to_owned()).spawn_scoped(scope, move || {
-            let work = AssertUnwindSafe(|| agent::run(&agent, &host.scheduler, &agent_jobs));
+            let work = AssertUnwindSafe(|| {
+                agent::run(&agent, &host.scheduler, &host.router, &agent_jobs);
+            });
             if catch_unwind(work).is_err() {
                 // As below.
                 std::process::exit(101);

@@ -15,6 +15,7 @@ mod client;
 mod error;
 mod host;
 mod options;
+mod route;
 mod scheduler;
 mod wire;
 
@@ -25,3 +26,4 @@ pub use crate::client::{
 pub use crate::error::Error;
 pub use crate::host::host_main;
 pub use crate::options::{HostOptions, Model, ModelFiles, default_runtime_dir};
+pub use crate::route::Route;

@@ -19,7 +19,11 @@ pub(crate) enum Priority {
     EndOfTurn,
     SpeechToText,
     TextToSpeech,
+    /// What was said while the agent works, and what it is for: somebody waits for a word.
+    Route,
     Agent,
+    /// What nobody waits for yet.
+    Ahead,
 }
 
 /// Set when nobody wants the result any more.
@@ -160,7 +164,9 @@ mod tests {
         thread::scope(|scope| {
             let mut agent = scheduler.enter(Priority::Agent, &Cancel::default()).unwrap();
             let jobs = [
+                Priority::Ahead,
                 Priority::Agent,
+                Priority::Route,
                 Priority::TextToSpeech,
                 Priority::SpeechToText,
                 Priority::EndOfTurn,
@@ -186,9 +192,11 @@ mod tests {
                 (Priority::EndOfTurn, "other"),
                 (Priority::SpeechToText, "other"),
                 (Priority::TextToSpeech, "other"),
+                (Priority::Route, "other"),
                 (Priority::Agent, "first"),
                 (Priority::Agent, "first"),
                 (Priority::Agent, "other"),
+                (Priority::Ahead, "other"),
             ]
         );
     }

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use protocol::ModelEvent;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, Id, JoinSet};
+use tokio::time::timeout;
 use voice_pipeline::{Epoch, Job, JobNews};
 
 use crate::phrases::Phrases;
@@ -15,6 +17,10 @@ use crate::sound::for_the_nets;
 /// News that wait for the session. When it is full the models wait: a client that does not
 /// read must not fill our memory.
 const NEWS: usize = 32;
+
+/// How long it may take to find out whom the user speaks to. It takes a third of a second, and a
+/// step or two of whoever computes; who waits longer is better off with the agent.
+const ROUTING: Duration = Duration::from_secs(2);
 
 pub(crate) struct Jobs<S> {
     services: Arc<S>,
@@ -109,6 +115,12 @@ impl<S: Services> Worker<S> {
                 let Transcript { text, log_probability, no_speech } =
                     self.services.transcribe(for_the_nets(&pcm), hint).await?;
                 Ok(JobNews::Transcript { text, log_probability, no_speech })
+            }
+            Job::Route { words } => {
+                let routed = timeout(ROUTING, self.services.route(words)).await;
+                let late = |_| ServiceError::new("nobody said in time whom the user speaks to");
+                let route = routed.map_err(late)??;
+                Ok(JobNews::Routed { route })
             }
             Job::Speak { text, speed } => {
                 if let Some(pcm) = self.phrases.get(&text, speed) {

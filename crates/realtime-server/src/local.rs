@@ -4,6 +4,7 @@ use config::Provider;
 use inference::{Client, Generation, Model, TranscribeOptions, VadStream};
 use model_client::{ModelClient, ModelStream};
 use protocol::{ModelEvent, ModelRequest, Reasoning};
+use voice_pipeline::Route;
 
 use crate::services::{Hearing, Hint, ServiceError, Services, Speaking, Transcript, Writing};
 
@@ -61,6 +62,16 @@ impl Services for LocalModels {
         Ok(())
     }
 
+    /// The agent's model of the host, also where another provider's model is the agent: what is
+    /// said meanwhile needs an answer at once, and stays on this machine.
+    async fn warm_up_routes(&self) -> Result<(), ServiceError> {
+        let mut loading = self.host.warm_up(vec![Model::Agent]);
+        while let Some(step) = loading.next().await {
+            step?;
+        }
+        Ok(())
+    }
+
     async fn hear(&self) -> Result<VadStream, ServiceError> {
         Ok(self.host.vad().await?)
     }
@@ -76,6 +87,14 @@ impl Services for LocalModels {
         let inference::Transcript { text, log_probability, no_speech } =
             self.host.transcribe(&pcm, options).await?;
         Ok(Transcript { text, log_probability, no_speech })
+    }
+
+    async fn route(&self, words: String) -> Result<Route, ServiceError> {
+        Ok(match self.host.route(words).await? {
+            inference::Route::Status => Route::Status,
+            inference::Route::Repeat => Route::Repeat,
+            inference::Route::Work => Route::Work,
+        })
     }
 
     fn speak(&self, text: String, speed: f32) -> inference::Speech {

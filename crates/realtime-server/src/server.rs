@@ -340,6 +340,10 @@ async fn prepare(services: &impl Services, phrases: &Phrases) {
     if let Err(error) = ready.await {
         tracing::warn!(%error, "the realtime server is not ready to speak");
     }
+    // Last: the first words must not wait for it.
+    if let Err(error) = services.warm_up_routes().await {
+        tracing::info!(%error, "what is said while the agent works is all for the agent");
+    }
 }
 
 fn report(ended: Result<(), tokio::task::JoinError>) {

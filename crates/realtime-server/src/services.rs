@@ -6,6 +6,7 @@
 use std::future::Future;
 
 use protocol::{ModelEvent, ModelRequest};
+use voice_pipeline::Route;
 
 /// Ears, voice and a writer of replies. Shared by all sessions.
 pub trait Services: Send + Sync + 'static {
@@ -15,6 +16,9 @@ pub trait Services: Send + Sync + 'static {
 
     /// Loads what a spoken conversation needs, before it needs it.
     fn warm_up(&self) -> impl Future<Output = Result<(), ServiceError>> + Send;
+
+    /// Loads what [`Services::route`] needs, if it is there. Nobody waits for it.
+    fn warm_up_routes(&self) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
     /// Opens a listener for voice activity: one for each session.
     fn hear(&self) -> impl Future<Output = Result<Self::Hearing, ServiceError>> + Send;
@@ -28,6 +32,9 @@ pub trait Services: Send + Sync + 'static {
         pcm: Vec<i16>,
         hint: Hint,
     ) -> impl Future<Output = Result<Transcript, ServiceError>> + Send;
+
+    /// What somebody wants who says `words` while work goes on.
+    fn route(&self, words: String) -> impl Future<Output = Result<Route, ServiceError>> + Send;
 
     /// Speaks `text` at `speed` times the voice's own rate.
     fn speak(&self, text: String, speed: f32) -> Self::Speaking;

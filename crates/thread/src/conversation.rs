@@ -23,6 +23,17 @@ pub struct Opening {
     pub context: StartupContext,
     /// What the agent is told when the conversation begins, in place of our words.
     pub start_instructions: Option<String>,
+    pub steps: Steps,
+}
+
+/// Whether the voice is told of each step of the agent's work when it begins.
+///
+/// Our own voice answers from it when it is asked what is going on. Services get what their
+/// clients have always sent them, which is what the agent says itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Steps {
+    Told,
+    Untold,
 }
 
 /// What the voice model is told to be.
@@ -60,6 +71,7 @@ pub(crate) fn settings(opening: Opening, history: &[ModelItem]) -> Settings {
         prompt,
         context,
         start_instructions: _,
+        steps: _,
     } = opening;
     let prompt = match prompt {
         Prompt::Default { user } => default_prompt(user.as_deref()),
@@ -199,6 +211,7 @@ mod tests {
             prompt,
             context,
             start_instructions: None,
+            steps: Steps::Untold,
         };
         settings(opening, history).config.instructions
     }

@@ -18,6 +18,7 @@ mod frame;
 mod instructions;
 mod instructions_small;
 mod outputs;
+mod steps;
 mod stop_words;
 
 use std::collections::VecDeque;
@@ -31,7 +32,7 @@ use protocol::{
 use realtime_session::{Answer, Delegation, DelegationKind, LinkEpoch, LinkNews, Session};
 use stdx::{Time, never};
 
-pub use crate::conversation::{ConversationId, Opening, Prompt, StartupContext};
+pub use crate::conversation::{ConversationId, Opening, Prompt, StartupContext, Steps};
 pub use crate::instructions::ProjectDoc;
 pub use crate::outputs::Outputs;
 
@@ -282,6 +283,7 @@ struct Conversation {
     id: ConversationId,
     session: Session,
     start_instructions: Option<String>,
+    steps: Steps,
     spoken: u32,
 }
 
@@ -661,12 +663,16 @@ impl Thread {
                 agent_turn::Output::CancelTool { run } => Output::CancelTool { turn, run },
                 agent_turn::Output::Record(item) => Output::Record(item),
                 agent_turn::Output::Sync => Output::Sync,
-                agent_turn::Output::Event(event) => Output::Event(event),
-                agent_turn::Output::Progress { text } => {
-                    if let Some(handoff) = self.active_handoff() {
-                        let input = realtime_session::Input::Progress { handoff, text };
-                        self.drive_conversation(input, now);
+                agent_turn::Output::Event(event) => {
+                    let step = self.step_to_tell(&event);
+                    self.event(event);
+                    if let Some(step) = step {
+                        self.tell_progress(step, now);
                     }
+                    continue;
+                }
+                agent_turn::Output::Progress { text } => {
+                    self.tell_progress(text, now);
                     continue;
                 }
                 agent_turn::Output::Ended { status, answer, unheard } => {
@@ -675,6 +681,20 @@ impl Thread {
                 }
             };
             self.queue.push_back(output);
+        }
+    }
+
+    fn step_to_tell(&self, event: &EventBody) -> Option<String> {
+        match self.conversation.as_ref()?.steps {
+            Steps::Untold => None,
+            Steps::Told => steps::step(event),
+        }
+    }
+
+    fn tell_progress(&mut self, text: String, now: Time) {
+        if let Some(handoff) = self.active_handoff() {
+            let input = realtime_session::Input::Progress { handoff, text };
+            self.drive_conversation(input, now);
         }
     }
 
@@ -721,9 +741,10 @@ impl Thread {
     fn on_start_conversation(&mut self, opening: Opening, now: Time) {
         self.drive_conversation(realtime_session::Input::Stop, now);
         let id = opening.conversation.clone();
-        let start_instructions = opening.start_instructions.clone();
+        let (start_instructions, steps) = (opening.start_instructions.clone(), opening.steps);
         let session = Session::new(conversation::settings(opening, self.history()));
-        self.conversation = Some(Conversation { id, session, start_instructions, spoken: 0 });
+        let conversation = Conversation { id, session, start_instructions, steps, spoken: 0 };
+        self.conversation = Some(conversation);
         self.drive_conversation(realtime_session::Input::Start, now);
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use protocol::ItemId;
 
+use crate::for_the_ear::progress;
 use crate::item::{Content, Item, ItemBody, ItemStatus, Place, Role};
 
 /// Sound that is kept for `conversation.item.retrieved`, of all items together: ten minutes,
@@ -14,6 +15,9 @@ const KEPT_SAMPLES: usize = 10 * 60 * audio_dsp::DUET_HZ as usize;
 /// What is spoken comes at the pace of speech, and has its own bounds.
 pub(crate) const MOST_ITEMS: usize = 4_096;
 pub(crate) const MOST_TEXT: usize = 16 * 1024 * 1024;
+
+/// News of running work that is kept. A client tells every step, and only the newest counts.
+const KEPT_NEWS: usize = 8;
 
 #[derive(Debug, Default)]
 pub(crate) struct Conversation {
@@ -85,6 +89,7 @@ impl Conversation {
         };
         self.entries.insert(at, Entry { item, handled: false, said: Vec::new() });
         self.forget_old_sound();
+        self.forget_old_news();
         true
     }
 
@@ -104,6 +109,18 @@ impl Conversation {
     pub(crate) fn remove(&mut self, id: &ItemId) -> Option<Item> {
         let at = self.entries.iter().position(|it| it.item.id == *id)?;
         Some(self.entries.remove(at).item)
+    }
+
+    /// Of hours of work there would be no room for anything else.
+    fn forget_old_news(&mut self) {
+        let is_news = |it: &Entry| progress(&it.item.text()).is_some();
+        let count = self.entries.iter().filter(|it| is_news(it)).count();
+        let mut old = count.saturating_sub(KEPT_NEWS);
+        self.entries.retain(|it| {
+            let goes = 0 < old && is_news(it);
+            old -= usize::from(goes);
+            !goes
+        });
     }
 
     fn forget_old_sound(&mut self) {
@@ -200,6 +217,27 @@ mod tests {
         assert_eq!(words(220), "One two. Three four");
         assert_eq!(words(300), "One two. Three four five six.");
         assert_eq!(words(9_999), "One two. Three four five six.");
+    }
+
+    #[test]
+    fn only_the_newest_news_is_kept() {
+        let mut conversation = Conversation::default();
+        let mut say = |id: &str, text: String| {
+            conversation.push(Item {
+                id: ItemId::new(id),
+                status: ItemStatus::Completed,
+                body: ItemBody::Message {
+                    role: Role::User,
+                    content: vec![Content::InputText { text }],
+                },
+            });
+        };
+        say("request", "Run the tests.".to_owned());
+        for n in 0..20 {
+            say(&format!("{n}"), format!("{}Step {n}.", protocol::labels::PROGRESS));
+        }
+        let kept: Vec<&str> = conversation.items().map(|it| it.id.as_str()).collect();
+        assert_eq!(kept, ["request", "12", "13", "14", "15", "16", "17", "18", "19"]);
     }
 
     #[test]

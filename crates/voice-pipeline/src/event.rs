@@ -62,6 +62,8 @@ pub enum Job {
     CheckEndOfTurn { pcm: Arc<[i16]> },
     /// At most 30 s. Answered by [`JobNews::Transcript`].
     Transcribe { pcm: Arc<[i16]>, language: Option<String>, vocabulary: String },
+    /// What somebody wants who says this while work goes on. Answered by [`JobNews::Routed`].
+    Route { words: String },
     /// [`JobNews::Text`] and [`JobNews::Call`] as they come, then [`JobNews::Done`].
     Reply { request: Box<ModelRequest> },
     /// [`JobNews::Sound`] as it comes, then [`JobNews::Done`].
@@ -80,6 +82,9 @@ pub enum JobNews {
         /// How likely it is that nobody spoke, from 0 to 1.
         no_speech: f32,
     },
+    Routed {
+        route: Route,
+    },
     Text {
         delta: String,
     },
@@ -95,6 +100,17 @@ pub enum JobNews {
     Failed {
         message: String,
     },
+}
+
+/// What somebody wants who speaks while work goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Route {
+    /// To know what is going on.
+    Status,
+    /// To hear the last words again.
+    Repeat,
+    /// Something of whoever works: nothing that was said is lost.
+    Work,
 }
 
 /// What the driver does next, in order.

@@ -12,8 +12,11 @@ use crate::sentences::sentences;
 const MOST_SENTENCES: usize = 3;
 const MOST_WORDS: usize = 60;
 
-/// What clients put in front of the agent's messages: our own, and the reference's older one.
-const LABELS: [&str; 3] = [labels::ANSWER, labels::PROGRESS, "[BACKEND]"];
+/// The reference's older label of the agent's messages.
+const OLD_LABEL: &str = "[BACKEND]";
+
+/// What clients put in front of the agent's messages: our own, and the older one.
+const LABELS: [&str; 3] = [labels::ANSWER, labels::PROGRESS, OLD_LABEL];
 
 /// What ends a sentence, or makes the voice pause in one.
 const MARKS: [char; 11] = ['.', ',', ':', ';', '!', '?', '。', '！', '？', '、', '，'];
@@ -65,6 +68,13 @@ pub(crate) fn is_news(text: &str) -> bool {
     LABELS.iter().chain([&labels::MIRRORED]).any(|label| text.starts_with(label.trim_end()))
         // Other clients of the reference's protocol put it behind.
         || text.ends_with(labels::PROGRESS.trim_end())
+}
+
+/// What such a text says of work that is going on; `None` for other texts.
+pub(crate) fn progress(text: &str) -> Option<&str> {
+    let (text, label) = (text.trim(), labels::PROGRESS.trim_end());
+    let stripped = text.strip_prefix(label).or_else(|| text.strip_prefix(OLD_LABEL));
+    stripped.or_else(|| text.strip_suffix(label)).map(str::trim)
 }
 
 /// Words for one written passage without block markup, ending like a sentence.

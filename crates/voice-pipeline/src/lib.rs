@@ -7,8 +7,10 @@
 //!
 //! The voice role without a cloud model is decided here: where the client offers a tool that
 //! takes one text, what the user said is handed to it verbatim, behind a short
-//! acknowledgement, and its result is spoken for the ear. Without such a tool a language model
-//! answers, sentence by sentence.
+//! acknowledgement, and its result is spoken for the ear. While that work goes on a model says
+//! first whom the user speaks to: who asks what is going on, or did not hear the last words, is
+//! answered here, and the work does not hear of it. Without such a tool a language model answers,
+//! sentence by sentence.
 //!
 //! **Invariants**
 //! * Nothing of a response follows its [`Event::ResponseDone`], and each has exactly one.
@@ -17,6 +19,7 @@
 //! * At most one response of the conversation runs; a commit or a function's output never
 //!   starts one.
 //! * News of a job that was cancelled changes nothing.
+//! * What is answered here cancels and delays no work; where nobody can tell, it is for the work.
 //! * What a client asks for and cannot have changes nothing.
 
 mod context;
@@ -35,10 +38,11 @@ mod sentences;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod work;
 
 pub use crate::event::{
     CallAt, CancelReason, ClientEvent, Epoch, Event, Input, Job, JobNews, Output, Part, PartAt,
-    Refusal, Response, ResponseStatus, Usage,
+    Refusal, Response, ResponseStatus, Route, Usage,
 };
 pub use crate::for_the_ear::for_the_ear;
 pub use crate::item::{Content, FunctionCall, Item, ItemBody, ItemStatus, NewItem, Place, Role};

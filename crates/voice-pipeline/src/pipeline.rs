@@ -5,6 +5,7 @@ mod client;
 mod hearing;
 mod jobs;
 mod making;
+mod meanwhile;
 mod writing;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -19,9 +20,9 @@ use crate::conversation::{Conversation, MOST_ITEMS, MOST_TEXT, Said};
 use crate::ear::{Ear, Heard, millis};
 use crate::event::{
     CallAt, CancelReason, ClientEvent, Epoch, Event, Input, Job, JobNews, Output, Part, Refusal,
-    ResponseStatus, Usage,
+    ResponseStatus, Route, Usage,
 };
-use crate::for_the_ear::{for_the_ear, is_news, say, without_label};
+use crate::for_the_ear::{for_the_ear, is_news, progress, say, without_label};
 use crate::ids::Ids;
 use crate::item::{Content, FunctionCall, Item, ItemBody, ItemStatus, NewItem, Place, Role};
 use crate::outputs::Outputs;
@@ -33,6 +34,7 @@ use crate::settings::{
     Audience, Handoff, InputItem, Modality, ResponseRequest, SessionKind, Settings, Terms,
     Transcription, TurnDetection,
 };
+use crate::work::{Routing, Work};
 
 /// Sound in one delta: often enough that a client never starves, seldom enough that the
 /// envelope costs nothing.
@@ -79,6 +81,8 @@ pub struct Pipeline {
     writing_down: BTreeMap<ItemId, Dictation>,
     /// What the user said, in order, that the next automatic response has to answer.
     unanswered: Vec<ItemId>,
+    work: Work,
+    routing: Routing,
     responses: Vec<Running>,
     jobs: BTreeMap<Epoch, Task>,
     acknowledged: usize,
@@ -92,6 +96,7 @@ pub struct Pipeline {
 enum Task {
     EndOfTurn,
     Transcribe(ItemId),
+    Route,
     Write(ResponseId),
     Speak(ResponseId),
 }
@@ -130,6 +135,8 @@ impl Pipeline {
             conversation: Conversation::default(),
             writing_down: BTreeMap::new(),
             unanswered: Vec::new(),
+            work: Work::default(),
+            routing: Routing::default(),
             responses: Vec::new(),
             jobs: BTreeMap::new(),
             acknowledged: 0,

@@ -19,7 +19,8 @@ pub(crate) struct Running {
     pub(crate) output: Vec<Item>,
     /// The message that is being said.
     pub(crate) message: Option<Message>,
-    /// Requests of the user that this response owes to the agent, until they are handed off.
+    /// What the user said that this response owes an answer: until it is handed off, or until the
+    /// answer sounds.
     pub(crate) owed: Vec<ItemId>,
     pub(crate) usage: Usage,
 }

@@ -11,6 +11,7 @@ use super::*;
 mod barge_in;
 mod ear;
 mod items;
+mod meanwhile;
 mod reply;
 mod turns;
 mod world;
@@ -122,6 +123,15 @@ fn parse(line: &str) -> Vec<Input> {
         ["unfinished", epoch] => job(epoch, JobNews::EndOfTurn { probability: 0.1 }),
         ["heard", epoch] => job(epoch, heard(text, -0.2, 0.01)),
         ["guessed", epoch] => job(epoch, heard(text, -1.4, 0.8)),
+        ["routed", epoch, route] => {
+            let route = match route {
+                "status" => Route::Status,
+                "repeat" => Route::Repeat,
+                "work" => Route::Work,
+                _ => panic!("not a route: {route}"),
+            };
+            job(epoch, JobNews::Routed { route })
+        }
         ["pcm", epoch, ms] => job(epoch, JobNews::Sound { pcm: tone(ms) }),
         ["wrote", epoch] => job(epoch, JobNews::Text { delta: text.replace("\\n", "\n") }),
         ["called", epoch, name] => {
@@ -147,6 +157,10 @@ fn parse(line: &str) -> Vec<Input> {
             let part = Content::InputAudio { pcm: tone(ms).into(), transcript: None };
             let body = ItemBody::Message { role: Role::User, content: vec![part] };
             client(create(Some(id), body, Place::End))
+        }
+        ["progress"] => {
+            let text = format!("{}{text}", protocol::labels::PROGRESS);
+            client(create(None, message(Role::User, text), Place::End))
         }
         ["result", call] => client(create(
             None,
@@ -212,6 +226,7 @@ fn show_job(job: &Job) -> String {
     match job {
         Job::CheckEndOfTurn { pcm } => format!("end of turn? after {}", ms(pcm.len())),
         Job::Transcribe { pcm, .. } => format!("transcribe {}", ms(pcm.len())),
+        Job::Route { words } => format!("route {words:?}"),
         Job::Speak { text, .. } => format!("speak {text:?}"),
         Job::Reply { request } => {
             let items = request.input.iter().map(|it| match it {

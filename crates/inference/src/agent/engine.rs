@@ -19,7 +19,7 @@ use super::prefix_cache::PrefixCache;
 use super::render::{Mark, Piece};
 use crate::scheduler::{Cancelled, Turn};
 
-/// Tokens of context. The model knows 32 768; at the speed of a processor nobody would wait
+/// Tokens of the agent's context. The model knows 32 768; at the speed of a processor nobody would wait
 /// for more than a quarter of that, and its state costs 28 KB a token.
 pub(super) const CONTEXT: u32 = 8_192;
 
@@ -64,6 +64,8 @@ pub(super) struct Engine<'m> {
     batch: LlamaBatch<'m>,
     /// What the context's state holds.
     kept: Vec<LlamaToken>,
+    /// Tokens that fit.
+    size: u32,
     cache: PrefixCache,
 }
 
@@ -72,17 +74,19 @@ impl<'m> Engine<'m> {
         backend: &LlamaBackend,
         model: &'m LlamaModel,
         threads: u32,
+        size: u32,
         cache: PrefixCache,
     ) -> Result<Self, EngineError> {
         let threads = i32::try_from(threads).unwrap_or(1).max(1);
         let params = LlamaContextParams::default()
-            .with_n_ctx(NonZeroU32::new(CONTEXT))
+            .with_n_ctx(NonZeroU32::new(size))
             .with_n_batch(STEP as u32)
             .with_n_ubatch(STEP as u32)
             .with_n_threads(threads)
             .with_n_threads_batch(threads);
         let context = model.new_context(backend, params).map_err(failed)?;
-        Ok(Self { model, context, batch: LlamaBatch::new(STEP, 1), kept: Vec::new(), cache })
+        let (batch, kept) = (LlamaBatch::new(STEP, 1), Vec::new());
+        Ok(Self { model, context, batch, kept, size, cache })
     }
 
     /// Text never becomes a mark, whatever it says.
@@ -200,6 +204,16 @@ impl<'m> Engine<'m> {
         order.into_iter().find_map(|at| allowed(token(at))).unwrap_or(Choice::Nothing)
     }
 
+    /// How likely each of `options` comes next: natural logarithms, which mean something only
+    /// beside each other.
+    pub(super) fn likelihoods<const N: usize>(&self, options: [LlamaToken; N]) -> [f32; N] {
+        let likelihoods = self.context.get_logits_ith(self.batch.n_tokens() - 1);
+        let at = |token: LlamaToken| usize::try_from(token.0).ok();
+        options.map(|it| {
+            at(it).and_then(|at| likelihoods.get(at)).copied().unwrap_or(f32::NEG_INFINITY)
+        })
+    }
+
     /// Takes a state from disk where it begins like `tokens` for much longer than ours does.
     fn fetch(&mut self, tokens: &[LlamaToken]) {
         let have = common(&self.kept, tokens);
@@ -207,7 +221,7 @@ impl<'m> Engine<'m> {
         if kept.common < have + WORTH_FETCHING {
             return;
         }
-        let loaded = self.context.state_seq_load_file(&kept.file, 0, CONTEXT as usize);
+        let loaded = self.context.state_seq_load_file(&kept.file, 0, self.size as usize);
         match loaded {
             Ok((tokens, _)) => self.kept = tokens,
             // The state is gone either way; it is computed again.

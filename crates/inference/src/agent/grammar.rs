@@ -108,7 +108,8 @@ impl Grammar {
 
     /// What the user's words are: `{"kind": "question"}`.
     pub(crate) fn of_kind() -> Self {
-        Self::one_of(Kind::ALL.into_iter().map(|it| vec![literal(&kind_text(it))]).collect())
+        let kinds = Kind::ALL.into_iter().map(Kind::as_str);
+        Self::one_of(kinds.map(|it| vec![literal(&kind_text(it))]).collect())
     }
 
     fn one_of(alternatives: Vec<Vec<Part>>) -> Self {
@@ -124,8 +125,11 @@ impl Grammar {
     }
 }
 
-pub(crate) fn kind_text(kind: Kind) -> String {
-    format!("{{\"kind\": \"{}\"}}", kind.as_str())
+/// Up to where kinds differ.
+pub(crate) const KIND_OPENS: &str = r#"{"kind": ""#;
+
+pub(crate) fn kind_text(kind: &str) -> String {
+    format!("{KIND_OPENS}{kind}\"}}")
 }
 
 /// The property that is written as a block: the last required text that may be long.

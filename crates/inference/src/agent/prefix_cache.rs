@@ -22,7 +22,7 @@ const MAX_NOTE: u64 = 256 << 10;
 /// ended in the middle.
 const ABANDONED: Duration = Duration::from_secs(3_600);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct PrefixCache {
     dir: PathBuf,
     /// What states are of no use to another model or context.

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::grammar::{ANSWER, ANSWER_TEXT, BLOCK_OPENS, block_property, kind_text};
 use super::offer::Kind;
+use crate::Route;
 
 /// Options of one argument that are still told in its own line; longer lists stand below the
 /// tools, where the eye of a small model is not led away from what the tools are for.
@@ -35,6 +36,44 @@ const KINDS: [(&str, Kind); 13] = [
     ("is everything pushed", Kind::Question),
     ("run the linter", Kind::Question),
     ("good morning", Kind::Question),
+];
+
+/// What the routes are, in words. "A question about the code" is there because it is a question
+/// too, and must not be taken for one about the work.
+const ROUTING: &str = "\
+A coding agent is working for its user, and the user says something. What is it?
+status: asks what is going on, how far the work is, or how long it still takes
+repeat: did not hear the last words and wants the same words once more
+work: anything else: something to do, to add, to change or to stop, or a question about the code
+";
+
+/// And by examples.
+const ROUTES: [(&str, Route); 25] = [
+    ("what are you up to", Route::Status),
+    ("add a button to the menu", Route::Work),
+    ("say that again", Route::Repeat),
+    ("where is the login page", Route::Work),
+    ("how much longer will it take", Route::Status),
+    ("no, I meant the other one", Route::Work),
+    ("sorry, I was not listening", Route::Repeat),
+    ("which modules use the cache", Route::Work),
+    ("is it still running", Route::Status),
+    ("and then delete the old one", Route::Work),
+    ("come again", Route::Repeat),
+    ("why does the upload break", Route::Work),
+    ("did you find anything so far", Route::Status),
+    ("do that again with the new version", Route::Work),
+    ("one more time, please", Route::Repeat),
+    ("forget about it", Route::Work),
+    ("have you got the first part ready", Route::Status),
+    ("has the server any routes for images", Route::Work),
+    ("how is the weather module tested", Route::Work),
+    ("wait, not so fast", Route::Work),
+    ("actually, sort them by date", Route::Work),
+    ("repeat the benchmark", Route::Work),
+    ("what is going on in the scheduler", Route::Work),
+    ("okay", Route::Work),
+    ("how many lines changed this week", Route::Work),
 ];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +112,21 @@ impl Prompt {
             |item: &ModelItem| matches!(item, ModelItem::Message { role: Role::User, .. });
         let words = request.input.iter().rposition(is_user).map_or(0, |it| it + 1);
         Self::of_items(request, &request.input[..words], Kind::Question)
+    }
+
+    /// What was said while the agent works; next comes what it is. The prefix is the same for
+    /// all.
+    pub(crate) fn of_route(words: &str) -> Self {
+        let mut rules = ROUTING.to_owned();
+        for (said, route) in ROUTES {
+            rules.push_str(&format!("\n\"{said}\" - {}", kind_text(route.as_str())));
+        }
+        let mut prefix = Pieces::default();
+        prefix.message("system", &rules);
+        let mut talk = Pieces::default();
+        talk.message("user", &format!("\"{}\"", words.trim()));
+        talk.open("assistant");
+        Self { prefix: prefix.0, talk: talk.0 }
     }
 
     pub(crate) fn of(request: &ModelRequest, kind: Kind) -> Self {
@@ -227,7 +281,7 @@ fn system(request: &ModelRequest) -> String {
     ));
     text.push_str("\nBefore the first tool, say whether it is a question or an edit of files:\n");
     for (said, kind) in KINDS {
-        text.push_str(&format!("\"{said}\" - {}\n", kind_text(kind)));
+        text.push_str(&format!("\"{said}\" - {}\n", kind_text(kind.as_str())));
     }
     for (name, options) in long_choices(offered) {
         text.push_str(&format!("\n{} is one of:\n{}\n", name.to_uppercase(), options.join("\n")));

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender};
+use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use llama_cpp_2::llama_backend::LlamaBackend;
@@ -17,6 +18,7 @@ use super::offer::{Asked, Kind, Withheld};
 use super::prefix_cache::{PrefixCache, fingerprint};
 use super::render::Prompt;
 use super::reply::{self, Answer, answer_is_full, answer_repeats};
+use super::router::Router;
 use crate::Model;
 use crate::scheduler::{Cancel, Cancelled, Priority, Scheduler, Turn};
 use crate::wire::{Failure, Reply};
@@ -56,20 +58,34 @@ pub(crate) enum Work {
 
 /// Serves until nobody can send jobs any more. Loads the model for the first job; where that
 /// fails the next one tries again, because the file may have come since.
-pub(crate) fn run(options: &AgentOptions, scheduler: &Scheduler, jobs: &Receiver<AgentJob>) {
+pub(crate) fn run(
+    options: &AgentOptions,
+    scheduler: &Scheduler,
+    router: &Router,
+    jobs: &Receiver<AgentJob>,
+) {
     let mut backend = None;
     while let Ok(job) = jobs.recv() {
         match load(options, &mut backend, &job) {
             Ok((backend, model, cache)) => {
-                match Engine::new(backend, &model, options.threads, cache) {
+                let threads = options.threads;
+                match Engine::new(backend, &model, threads, CONTEXT, cache.clone()) {
                     Ok(engine) => {
                         let mut worker =
                             Worker { engine, scheduler, calls: Calls::new(), kind: None };
-                        worker.answer(job);
-                        while let Ok(job) = jobs.recv() {
+                        let routing = router.opening(scheduler);
+                        return thread::scope(|scope| {
+                            let _closing = routing.closing();
+                            let serve = || routing.serve(backend, &model, threads, cache);
+                            let router = thread::Builder::new().name("router".to_owned());
+                            if let Err(error) = router.spawn_scoped(scope, serve) {
+                                eprintln!("model host: no thread for the router: {error}");
+                            }
                             worker.answer(job);
-                        }
-                        return;
+                            while let Ok(job) = jobs.recv() {
+                                worker.answer(job);
+                            }
+                        });
                     }
                     Err(error) => job.say(failed(model_failed(error))),
                 }
@@ -201,7 +217,7 @@ impl Worker<'_> {
         let cached = self.engine.prompt(&prompt, prefix, turn)?;
         let (mut nothing, mut output) = (Answer::default(), 0);
         let written = self.write(&grammar, &opening.bytes, &mut nothing, &mut output, turn, job)?;
-        let said = |it: &Kind| kind_text(*it).as_bytes() == written;
+        let said = |it: &Kind| kind_text(it.as_str()).as_bytes() == written;
         let kind = Kind::ALL.into_iter().find(said).unwrap_or(Kind::Question);
         let known = cached.min(words.len());
         self.kind = Some((words, kind));

@@ -157,7 +157,7 @@ fn model_of(job: &Job) -> Model {
         Job::EndOfTurn => Model::EndOfTurn,
         Job::Transcribe { .. } => Model::SpeechToText,
         Job::Synthesize { .. } => Model::TextToSpeech,
-        Job::Generate { .. } => Model::Agent,
+        Job::Generate { .. } | Job::Route { .. } => Model::Agent,
         Job::WarmUp { models } => models.first().copied().unwrap_or(Model::Agent),
     }
 }
@@ -175,6 +175,7 @@ impl Task<'_> {
         match job {
             Job::WarmUp { models } => self.warm_up(&models),
             Job::Generate { request } => self.ask_agent(Work::Generate(request.into())),
+            Job::Route { words } => self.route(words),
             Job::EndOfTurn => self.end_of_turn(payload),
             Job::Transcribe { language, vocabulary } => {
                 self.transcribe(payload, AsrOptions { language, vocabulary })
@@ -197,6 +198,11 @@ impl Task<'_> {
             self.outgoing.say(&Reply::Loading { model, done: 1.0 })?;
         }
         Ok(())
+    }
+
+    fn route(self, words: String) -> Result<(), Stop> {
+        let route = self.host.router.route(words, self.cancel).map_err(Stop::Failed)?;
+        self.outgoing.say(&Reply::Routed { route })
     }
 
     fn end_of_turn(self, payload: &Bytes) -> Result<(), Stop> {
@@ -290,6 +296,7 @@ impl Task<'_> {
                 | Reply::Probabilities
                 | Reply::EndOfTurn { .. }
                 | Reply::Transcript { .. }
+                | Reply::Routed { .. }
                 | Reply::Sound { .. } => self.outgoing.say(&reply)?,
             }
         }
@@ -370,6 +377,7 @@ mod tests {
 
     use super::*;
     use crate::ModelFiles;
+    use crate::agent::Router;
     use crate::host::SpeechModels;
     use crate::scheduler::Scheduler;
 
@@ -379,6 +387,7 @@ mod tests {
         let files = ModelFiles::beneath(Path::new("/nowhere"));
         let host = Host {
             scheduler: Scheduler::default(),
+            router: Router::default(),
             speech: SpeechModels::new(&files, NonZeroU32::MIN),
             connections: AtomicU32::new(1),
         };

@@ -17,6 +17,10 @@ pub(crate) enum Job {
     Generate {
         request: WireRequest,
     },
+    /// Said while the agent works.
+    Route {
+        words: String,
+    },
     /// [`Samples`] follow until the connection closes.
     VoiceActivity,
     /// The payload is 16 kHz PCM16.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use protocol::{CallId, ModelEvent, ToolCall, Usage};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Model};
+use crate::{Error, Model, Route};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "reply", rename_all = "snake_case", deny_unknown_fields)]
@@ -42,6 +42,9 @@ pub(crate) enum Reply {
         text: String,
         log_probability: f32,
         no_speech: f32,
+    },
+    Routed {
+        route: Route,
     },
     /// One sentence: the payload is 24 kHz PCM16.
     Sound {
@@ -104,6 +107,7 @@ impl Reply {
             | Self::Probabilities
             | Self::EndOfTurn { .. }
             | Self::Transcript { .. }
+            | Self::Routed { .. }
             | Self::Sound { .. }
             | Self::Done
             | Self::Failed { .. } => None,

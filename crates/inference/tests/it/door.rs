@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use inference::{Error, Model};
+use inference::{Error, Model, Route};
 use protocol::{ModelErrorKind, ToolChoice};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{PidfdFlags, Resource, Rlimit, getrlimit, pidfd_open, prlimit};
@@ -31,6 +31,14 @@ async fn a_missing_model_names_the_remedy() {
         assert!(error.to_string().contains("duet models fetch"), "{error}");
         assert!(warm_up.next().await.is_none());
     }
+}
+
+/// Whoever speaks while nothing is loaded does not wait for it.
+#[tokio::test]
+async fn without_a_loaded_model_everything_is_for_the_agent() {
+    let bench = Bench::without_models().unwrap();
+    let route = bench.client().route("What are you doing?".to_owned()).await;
+    assert_eq!(route, Ok(Route::Work));
 }
 
 /// A file that is no model is an error of the call, not of the host.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::ensure;
-use inference::{Error, Model, ModelFiles};
+use inference::{Client, Error, Model, ModelFiles, Route};
 use protocol::{ModelErrorKind, ModelEvent, ToolChoice, Usage};
 
 use crate::bench::{Bench, all, request};
@@ -221,4 +221,133 @@ async fn voice_activity_is_told_per_frame() {
         }
     }
     assert!(heard.iter().all(|it| *it < 0.5), "{heard:?}");
+}
+
+/// What people say while the agent works. None of it is among the model's examples.
+const SAID_MEANWHILE: [(Route, [&str; 10]); 3] = [
+    (
+        Route::Status,
+        [
+            "What are you doing?",
+            "What's happening right now?",
+            "How is it going?",
+            "Are you done yet?",
+            "Why is this taking so long?",
+            "Where are you with it?",
+            "Are you still there?",
+            "Any progress?",
+            "What step are you on?",
+            "Is it finished?",
+        ],
+    ),
+    (
+        Route::Repeat,
+        [
+            "Repeat that.",
+            "Can you repeat that, please?",
+            "What did you say?",
+            "Pardon?",
+            "Could you say that once more?",
+            "I didn't catch that.",
+            "Tell me that again, slowly.",
+            "Sorry, what was that?",
+            "What was the last thing you said?",
+            "I couldn't hear you.",
+        ],
+    ),
+    (
+        Route::Work,
+        [
+            "Also add a test for it.",
+            "Actually, call it total instead.",
+            "Stop.",
+            "Never mind, leave that file alone.",
+            "What does the parse function return?",
+            "Fix the typo in the readme too.",
+            "Why is the build failing?",
+            "Run the tests again when you are done.",
+            "Use tabs, not spaces.",
+            "Which files did the last commit change?",
+        ],
+    ),
+];
+
+/// The model is sometimes wrong; what it must not do is to take work for talk, because then it is
+/// lost. All thirty were right when this was written.
+#[tokio::test]
+async fn what_is_said_meanwhile_is_routed() {
+    let bench = bundled().unwrap();
+    let client = bench.client();
+    router_of(&client).await.unwrap();
+    let mut wrong = Vec::new();
+    for (meant, utterances) in SAID_MEANWHILE {
+        for words in utterances {
+            let route = client.route(words.to_owned()).await.unwrap();
+            if route != meant {
+                wrong.push((meant, words, route));
+            }
+        }
+    }
+    assert!(wrong.iter().all(|(meant, ..)| *meant != Route::Work), "work is lost: {wrong:?}");
+    assert!(wrong.len() <= 2, "{wrong:?}");
+}
+
+/// What the agent writes is what it would have written, and the answer does not wait for it.
+#[tokio::test]
+async fn a_route_leaves_the_agents_generation_alone() {
+    let bench = bundled().unwrap();
+    let client = bench.client();
+    router_of(&client).await.unwrap();
+    let essay = || request("Explain in three sentences what a parser is.", ToolChoice::None);
+    // The same steps from here on: of other sizes they are rounded otherwise.
+    all(client.generate(essay())).await;
+    let undisturbed = all(client.generate(essay())).await;
+
+    let mut generation = client.generate(essay());
+    let mut events = vec![generation.next().await.unwrap()];
+    assert!(matches!(events[0], Ok(ModelEvent::TextDelta { .. })), "{events:?}");
+    let (route, rest) = tokio::join!(client.route("What are you doing?".to_owned()), async {
+        let mut rest = Vec::new();
+        while let Some(event) = generation.next().await {
+            rest.push(event);
+        }
+        rest
+    });
+    assert_eq!(route.unwrap(), Route::Status);
+    events.extend(rest);
+    let words = |events: &[Result<ModelEvent, protocol::ModelError>]| {
+        events.iter().find_map(|it| match it {
+            Ok(ModelEvent::Message { text }) => Some(text.clone()),
+            _ => None,
+        })
+    };
+    assert_eq!(words(&events), words(&undisturbed));
+    assert!(words(&events).is_some(), "{events:?}");
+}
+
+/// An utterance that is too long to be a question about the work is work, whatever is in it.
+#[tokio::test]
+async fn long_utterances_are_work() {
+    let bench = bundled().unwrap();
+    let client = bench.client();
+    router_of(&client).await.unwrap();
+    let words = "What are you doing? ".repeat(20);
+    assert_eq!(client.route(words).await.unwrap(), Route::Work);
+}
+
+/// The real agent's model: what the small one says about words would tell nothing.
+fn bundled() -> anyhow::Result<Bench> {
+    let files = ModelFiles::beneath(&models());
+    ensure!(files.agent.exists(), "{} is missing: run `duet models fetch`", files.agent.display());
+    Bench::new(files)
+}
+
+/// Until it is ready everything is for the agent.
+async fn router_of(client: &Client) -> Result<(), Error> {
+    let mut warm_up = client.warm_up(vec![Model::Agent]);
+    while let Some(step) = warm_up.next().await {
+        step?;
+    }
+    while client.route("What are you up to?".to_owned()).await? == Route::Work {}
+    Ok(())
 }

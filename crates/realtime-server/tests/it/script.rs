@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use protocol::{CallId, ModelEvent, ModelRequest, ToolCall, Usage};
 use realtime_server::{Hearing, Hint, ServiceError, Services, Speaking, Transcript, Writing};
 use tokio::sync::watch;
+use voice_pipeline::Route;
 
 /// Shared by the server and the test.
 #[derive(Debug, Clone)]
@@ -15,6 +16,8 @@ pub(crate) struct Script {
     voice: watch::Sender<bool>,
     /// Everything that the voice was given, with its speed.
     spoken: watch::Sender<Vec<(String, f32)>>,
+    /// How much was spoken before routes were prepared for.
+    prepared_after: watch::Sender<Option<usize>>,
 }
 
 #[derive(Debug, Default)]
@@ -22,6 +25,8 @@ struct Lines {
     /// What is recognised next; a failure, once there is no more.
     transcripts: VecDeque<String>,
     replies: VecDeque<Vec<ModelEvent>>,
+    /// Whom the next words are for; nobody says, once there is no more.
+    routes: VecDeque<Route>,
     /// Why nobody listens.
     deaf: Option<String>,
     /// Speaking this breaks the worker.
@@ -33,11 +38,17 @@ struct Lines {
 impl Script {
     pub(crate) fn new() -> Self {
         let spoken = watch::Sender::new(Vec::new());
-        Self { lines: Arc::default(), voice: watch::Sender::new(true), spoken }
+        let (voice, prepared_after) = (watch::Sender::new(true), watch::Sender::new(None));
+        Self { lines: Arc::default(), voice, spoken, prepared_after }
     }
 
     pub(crate) fn will_hear(self, words: &str) -> Self {
         self.lines.lock().unwrap().transcripts.push_back(words.to_owned());
+        self
+    }
+
+    pub(crate) fn will_route(self, route: Route) -> Self {
+        self.lines.lock().unwrap().routes.push_back(route);
         self
     }
 
@@ -87,6 +98,12 @@ impl Script {
         spoken.wait_for(|it| count <= it.len()).await.unwrap().clone()
     }
 
+    /// How much was spoken before routes were prepared for, as soon as they were.
+    pub(crate) async fn prepared_after(&self) -> usize {
+        let mut prepared = self.prepared_after.subscribe();
+        prepared.wait_for(Option::is_some).await.unwrap().unwrap()
+    }
+
     /// What the models were asked, without what was rendered ahead.
     pub(crate) fn log(&self) -> Vec<String> {
         self.lines.lock().unwrap().log.clone()
@@ -103,6 +120,11 @@ impl Services for Script {
     type Writing = Written;
 
     async fn warm_up(&self) -> Result<(), ServiceError> {
+        Ok(())
+    }
+
+    async fn warm_up_routes(&self) -> Result<(), ServiceError> {
+        self.prepared_after.send_replace(Some(self.spoken.borrow().len()));
         Ok(())
     }
 
@@ -124,6 +146,15 @@ impl Services for Script {
         let text = self.lines.lock().unwrap().transcripts.pop_front();
         let text = text.ok_or_else(|| ServiceError::new("nothing is scripted to be heard"))?;
         Ok(Transcript { text, log_probability: -0.1, no_speech: 0.0 })
+    }
+
+    async fn route(&self, words: String) -> Result<Route, ServiceError> {
+        self.note(format!("route {words:?}"));
+        let route = self.lines.lock().unwrap().routes.pop_front();
+        match route {
+            Some(route) => Ok(route),
+            None => std::future::pending().await,
+        }
     }
 
     fn speak(&self, text: String, speed: f32) -> Monotone {

@@ -7,6 +7,7 @@ use realtime_server::{ApiKey, Options, RealtimeServer};
 use realtime_wire::client::Codec;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
+use voice_pipeline::{ACKNOWLEDGEMENTS, Route};
 
 use crate::client::{Client, KEY, serve};
 use crate::script::Script;
@@ -189,6 +190,95 @@ async fn what_our_client_tells_of_the_work_is_no_request() {
         client.expect_all(&OVER).await;
     }
     assert_eq!(script.log(), ["reply with 1 tools", "reply with 1 tools"]);
+}
+
+/// What somebody asks the voice while the agent works does not reach the agent, and its result
+/// comes as if nobody had asked.
+#[tokio::test]
+async fn who_asks_about_running_work_is_answered_by_the_voice() {
+    let script = Script::new()
+        .will_hear("Run the tests.")
+        .will_hear("What are you doing?")
+        .will_route(Route::Status)
+        .will_hear("Pardon?")
+        .will_route(Route::Repeat);
+    let server = serve(&script).await;
+    let mut client = Client::connect(&server).await;
+    configure(&mut client, json!({})).await;
+    let call = hand_over(&mut client).await;
+
+    let codec = Codec::new(RealtimeVersion::V2);
+    let (handoff, text) = ("call_1".into(), "Running `cargo test`.".into());
+    let news = codec.encode(&RealtimeCommand::Progress { handoff, text }).unwrap();
+    client.send_raw(Message::text(news)).await;
+    client.expect_all(&["conversation.item.added", "conversation.item.done"]).await;
+    client.expect_silence().await;
+
+    for _ in 0..2 {
+        speak_for(&mut client, 500).await;
+        be_silent_for(&mut client, 600).await;
+        client.expect_all(&HEARD).await;
+        client.expect("conversation.item.input_audio_transcription.completed").await;
+        client.expect("response.created").await;
+        let said = client.expect_all(&SAID).await;
+        let transcript = said.iter().find(|it| it["type"] == SAID[5]).unwrap();
+        assert_eq!(transcript["transcript"], "Running cargo test.");
+        let over = client.expect_all(&OVER).await;
+        assert_eq!(over[0]["response"]["output"].as_array().unwrap().len(), 1, "nothing is called");
+    }
+
+    let item = json!({ "type": "function_call_output", "call_id": call, "output": "All pass." });
+    client.send(json!({ "type": "conversation.item.create", "item": item })).await;
+    client.expect_all(&["conversation.item.added", "conversation.item.done"]).await;
+    client.send(json!({ "type": "response.create" })).await;
+    client.expect("response.created").await;
+    client.expect_all(&SAID).await;
+    client.expect_all(&OVER).await;
+    let routes = script.log().into_iter().filter(|it| it.starts_with("route"));
+    let asked = ["route \"What are you doing?\"", "route \"Pardon?\""];
+    assert_eq!(routes.collect::<Vec<_>>(), asked);
+}
+
+/// The first words need ears and a voice, and must not wait for anything else.
+#[tokio::test]
+async fn routes_are_prepared_for_when_the_voice_is_ready() {
+    let script = Script::new();
+    let server = serve(&script).await;
+    let _client = Client::connect(&server).await;
+    assert_eq!(script.prepared_after().await, ACKNOWLEDGEMENTS.len() + 1, "and the check-in");
+}
+
+/// The script routes nothing, and never says so.
+#[tokio::test]
+async fn what_is_not_routed_in_time_is_for_the_agent() {
+    let script = Script::new().will_hear("Run the tests.").will_hear("What are you doing?");
+    let server = serve(&script).await;
+    let mut client = Client::connect(&server).await;
+    configure(&mut client, json!({})).await;
+    hand_over(&mut client).await;
+    speak_for(&mut client, 500).await;
+    be_silent_for(&mut client, 600).await;
+    client.expect_all(&HEARD).await;
+    client.expect("conversation.item.input_audio_transcription.completed").await;
+    client.expect("response.created").await;
+    client.expect_all(&SAID).await;
+    let called = client.expect_all(&CALLED).await;
+    let arguments: Value = serde_json::from_str(called[3]["arguments"].as_str().unwrap()).unwrap();
+    assert_eq!(arguments, json!({ "prompt": "What are you doing?" }));
+    client.expect_all(&OVER).await;
+}
+
+/// Speaks the first request, and returns the call that hands it over.
+async fn hand_over(client: &mut Client) -> Value {
+    speak_for(client, 500).await;
+    be_silent_for(client, 600).await;
+    client.expect_all(&HEARD).await;
+    client.expect("conversation.item.input_audio_transcription.completed").await;
+    client.expect("response.created").await;
+    client.expect_all(&SAID).await;
+    let called = client.expect_all(&CALLED).await;
+    client.expect_all(&OVER).await;
+    called[3]["call_id"].clone()
 }
 
 #[tokio::test]

@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use agent_turn::{Enforcement, Epoch, Input as TurnInput, UserInput};
 use protocol::{
-    ApprovalPolicy, CallId, EventBody, Handoff, HandoffId, InputSource, ItemBody, ItemId,
-    ItemStatus, ModelError, ModelErrorKind, ModelEvent, ModelItem, Property, RealtimeCommand,
-    RealtimeEvent, RealtimeNotice, RealtimeVersion, Role, SandboxPolicy, Schema, SessionMode,
-    Speaker, ThreadId, ThreadSettings, ToolCall, ToolEffect, ToolItem, ToolSpec, TurnId,
-    TurnStatus, Usage,
+    ApprovalPolicy, CallId, CommandItem, EventBody, Handoff, HandoffId, InputSource, ItemBody,
+    ItemId, ItemStatus, ModelError, ModelErrorKind, ModelEvent, ModelItem, Property,
+    RealtimeCommand, RealtimeEvent, RealtimeNotice, RealtimeVersion, Role, SandboxPolicy, Schema,
+    SessionMode, Speaker, ThreadId, ThreadSettings, ToolCall, ToolEffect, ToolItem, ToolSpec,
+    TurnId, TurnStatus, Usage,
 };
 use realtime_session::{LinkEpoch, LinkNews};
 use stdx::Time;
 use thread::{
     ConversationId, Input, ModelSize, Opening, Output, ProjectDoc, Prompt, Refusal, RequestId,
-    Setup, StartupContext, Surroundings, Thread,
+    Setup, StartupContext, Steps, Surroundings, Thread,
 };
 
 /// A thread, and what the words of a script refer to.
@@ -133,6 +133,7 @@ impl Script {
                 let (kind, message) = (ModelErrorKind::Transient { after }, "busy".to_owned());
                 TurnInput::ModelFailed { epoch: self.model, error: ModelError { kind, message } }
             }
+            "runs" => TurnInput::ToolStarted { run: self.run, body: running(text) },
             "finished" => finished(self.run, ItemStatus::Completed, text),
             "failed" => finished(self.run, ItemStatus::Failed, text),
             _ => return self.parse_other(verb, rest),
@@ -168,6 +169,10 @@ impl Script {
                 return Input::Tick;
             }
             "talk" => return Input::StartConversation(opening(rest)),
+            "talk-here" => {
+                let opening = Opening { steps: Steps::Told, ..opening(rest) };
+                return Input::StartConversation(opening);
+            }
             "hang-up" => return Input::StopConversation { request: self.request() },
             "tell" => {
                 return Input::AppendText { request: self.request(), text: rest.to_owned() };
@@ -229,7 +234,20 @@ pub(crate) fn opening(conversation: &str) -> Opening {
         prompt: Prompt::Text("be brief".to_owned()),
         context: StartupContext::Text(String::new()),
         start_instructions: None,
+        steps: Steps::Untold,
     }
+}
+
+fn running(command: String) -> ItemBody {
+    ItemBody::Command(CommandItem {
+        call: CallId::from("c"),
+        command,
+        cwd: PathBuf::from("/w"),
+        status: ItemStatus::InProgress,
+        exit_code: None,
+        output: String::new(),
+        duration: None,
+    })
 }
 
 pub(crate) fn finished(run: Epoch, status: ItemStatus, output: String) -> TurnInput {

@@ -257,6 +257,76 @@ user: which one
     );
 }
 
+const WORK: &str = "\
+> up
+  send c1 session
+  * conversation started
+> opened
+> handoff h1 run the tests
+  * stage HandedOff
+  * t1 is prepared
+  prepare t1
+> prepared
+  log t1, in conversation
+  * t1 started, Spoken
+  record user: run the tests
+  call t1 #1 with 1 items
+> calls cargo test
+  * stage FirstToken
+> done
+  record call shell
+  run t1 #2 shell {\"command\":\"cargo test\"}
+> runs cargo test
+";
+
+/// The small agent says nothing on its way; our own voice has to know what it does.
+#[test]
+fn our_own_voice_is_told_of_each_step() {
+    check(
+        ModelSize::Small,
+        &format!(
+            "> talk-here c1\n  connect c1 0\n{WORK}  send c1 progress h1: Running `cargo test`.\n"
+        ),
+    );
+}
+
+/// A cloud service sees what its clients have always sent it.
+#[test]
+fn a_service_is_not_told_of_steps() {
+    check(ModelSize::Small, &format!("> talk c1\n  connect c1 0\n{WORK}"));
+}
+
+/// What is typed is no work of the conversation.
+#[test]
+fn steps_of_typed_work_are_not_told() {
+    check(
+        ModelSize::Small,
+        r#"
+> talk-here c1
+  connect c1 0
+> up
+  send c1 session
+  * conversation started
+> opened
+> start run the tests
+  accepted 1 t1
+  send c1 mirror run the tests
+  * t1 is prepared
+  prepare t1
+> prepared
+  log t1, in conversation
+  * t1 started, Typed
+  record user: run the tests
+  call t1 #1 with 1 items
+> calls cargo test
+> done
+  record call shell
+  run t1 #2 shell {"command":"cargo test"}
+> runs cargo test
+"#,
+    );
+}
+
 #[test]
 fn a_second_handoff_steers_the_work_of_the_first() {
     check(

@@ -6,21 +6,34 @@ impl Pipeline {
     /// Answers what the user said, if it is our turn to speak.
     pub(super) fn respond_to_speech(&mut self) {
         let waiting = self.unanswered.iter().any(|it| self.writing_down.contains_key(it));
-        if self.unanswered.is_empty() || waiting || self.ear.is_speech() || self.is_busy() {
+        if self.unanswered.is_empty() {
+            return self.stop_routing();
+        }
+        if waiting || self.ear.is_speech() || self.is_busy() {
             return;
         }
-        let items = std::mem::take(&mut self.unanswered);
-        if self.words_of(&items).is_empty() {
+        let words = self.words_of(&self.unanswered);
+        if words.is_empty() {
             // Noise: nothing was said, so nothing is answered.
-            self.mark_handled(&items);
-            return;
+            self.stop_routing();
+            let items = std::mem::take(&mut self.unanswered);
+            return self.mark_handled(&items);
         }
         let terms = Terms::new(&self.settings, ResponseRequest::default());
         let handoff = terms.handoff();
+        let route = match &handoff {
+            Some(_) if self.work.goes_on() => self.route(words),
+            Some(_) | None => Some(Route::Work),
+        };
+        let Some(route) = route else { return };
+        let meanwhile = self.meanwhile(route);
+        self.stop_routing();
+        let items = std::mem::take(&mut self.unanswered);
         let running = self.open(terms);
-        match handoff {
-            Some(tool) => self.hand_off(running, &items, &tool),
-            None => {
+        match (meanwhile, handoff) {
+            (Some(said), _) => self.answer_meanwhile(running, items, said),
+            (None, Some(tool)) => self.hand_off(running, &items, &tool),
+            (None, None) => {
                 self.mark_handled(&items);
                 self.answer(running, None);
             }

@@ -95,6 +95,15 @@ impl Pipeline {
             };
             return Err(Refusal::UnknownPrevious { item: previous });
         }
+        match &item.body {
+            ItemBody::FunctionCallOutput { call, output: _ } => self.work.ends(call),
+            ItemBody::Message { .. } => {
+                if let Some(news) = progress(&item.text()) {
+                    self.work.is_told_of(news);
+                }
+            }
+            ItemBody::FunctionCall(_) => (),
+        }
         let previous = self.conversation.previous(&id);
         self.send(Event::ItemAdded { item: item.clone(), previous: previous.clone() });
         self.send(Event::ItemDone { item: item.clone(), previous });
@@ -174,8 +183,11 @@ impl Pipeline {
         if self.responses.iter().any(growing) {
             return Err(Refusal::DeleteGrowing { item: id });
         }
-        if self.conversation.remove(&id).is_none() {
-            return Err(Refusal::DeleteUnknown { item: id });
+        match self.conversation.remove(&id).map(|it| it.body) {
+            None => return Err(Refusal::DeleteUnknown { item: id }),
+            // Nobody will hear of it again.
+            Some(ItemBody::FunctionCall(FunctionCall { call, .. })) => self.work.ends(&call),
+            Some(ItemBody::Message { .. } | ItemBody::FunctionCallOutput { .. }) => (),
         }
         self.unanswered.retain(|it| *it != id);
         self.writing_down.remove(&id);

@@ -24,6 +24,15 @@ impl Pipeline {
                 self.jobs.remove(&epoch);
                 self.on_transcription_failed(item, message);
             }
+            (Task::Route, JobNews::Routed { route }) => {
+                self.jobs.remove(&epoch);
+                self.on_routed(route);
+            }
+            (Task::Route, JobNews::Failed { .. }) => {
+                // Whoever works is asked instead: slower, and nothing is lost.
+                self.jobs.remove(&epoch);
+                self.on_routed(Route::Work);
+            }
             (Task::Write(response), JobNews::Text { delta }) => self.on_text(&response, &delta),
             (Task::Write(response), JobNews::Call { name, arguments }) => {
                 let call = FunctionCall { call: self.ids.call(), name, arguments };
@@ -56,6 +65,7 @@ impl Pipeline {
             (
                 Task::EndOfTurn,
                 JobNews::Transcript { .. }
+                | JobNews::Routed { .. }
                 | JobNews::Text { .. }
                 | JobNews::Call { .. }
                 | JobNews::Sound { .. }
@@ -64,6 +74,16 @@ impl Pipeline {
             | (
                 Task::Transcribe(_),
                 JobNews::EndOfTurn { .. }
+                | JobNews::Routed { .. }
+                | JobNews::Text { .. }
+                | JobNews::Call { .. }
+                | JobNews::Sound { .. }
+                | JobNews::Done,
+            )
+            | (
+                Task::Route,
+                JobNews::EndOfTurn { .. }
+                | JobNews::Transcript { .. }
                 | JobNews::Text { .. }
                 | JobNews::Call { .. }
                 | JobNews::Sound { .. }
@@ -71,12 +91,16 @@ impl Pipeline {
             )
             | (
                 Task::Write(_),
-                JobNews::EndOfTurn { .. } | JobNews::Transcript { .. } | JobNews::Sound { .. },
+                JobNews::EndOfTurn { .. }
+                | JobNews::Transcript { .. }
+                | JobNews::Routed { .. }
+                | JobNews::Sound { .. },
             )
             | (
                 Task::Speak(_),
                 JobNews::EndOfTurn { .. }
                 | JobNews::Transcript { .. }
+                | JobNews::Routed { .. }
                 | JobNews::Text { .. }
                 | JobNews::Call { .. },
             ) => never!("a job was answered with another job's news"),
@@ -177,6 +201,10 @@ impl Pipeline {
             said.samples += pcm.len();
         }
         let item = message.item.clone();
+        // What is not for anybody else has its answer now.
+        if matches!(&running.phase, Phase::Making(making) if making.calls.is_empty()) {
+            running.owed.clear();
+        }
         let part = running.part(&item);
         for piece in pcm.chunks(DELTA) {
             let pcm = piece.to_vec();

@@ -164,6 +164,9 @@ impl Pipeline {
             |status, call| Item { id: at.item.clone(), status, body: ItemBody::FunctionCall(call) };
         let announced = FunctionCall { arguments: String::new(), ..call.clone() };
         self.announce(running, item(ItemStatus::InProgress, announced));
+        if running.terms.handoff().is_some_and(|it| it.name == call.name) {
+            self.work.begins(call.call.clone(), self.ear.judged());
+        }
         let FunctionCall { name, arguments, .. } = call.clone();
         self.send(Event::ArgumentsDelta { at: at.clone(), delta: arguments.clone() });
         self.send(Event::ArgumentsDone { at: at.clone(), name, arguments });
@@ -179,7 +182,7 @@ impl Pipeline {
         });
         self.close_message(&mut running, ItemStatus::Incomplete);
         if status == ResponseStatus::Cancelled(CancelReason::TurnDetected) {
-            // The user spoke on before the request was passed on: it is passed on with the
+            // The user spoke on before the request was passed on or answered: so it is with the
             // rest of what they say, or when the client asks for the next response.
             let owed = std::mem::take(&mut running.owed);
             if self.answers_speech() {

@@ -18,8 +18,7 @@ fn a_gentle_client_loses_no_words() {
             world.step(Mood::Lively);
         }
         world.settle();
-        let (said, handed) = (world.said.join(" "), world.witness.handed.join(" "));
-        assert_eq!(handed, said, "seed {seed}: the agent heard something else");
+        world.check_words();
         assert!(world.results_told(), "seed {seed}: a result was not told");
     }
 }
@@ -64,6 +63,8 @@ struct World {
     breath: u64,
     /// Words that were recognised, in order.
     said: Vec<String>,
+    /// Those of them that a model took for questions to us, at least once.
+    asides: BTreeSet<String>,
     /// Calls whose result the client still owes, with a response for it.
     owed: VecDeque<CallId>,
     /// A result was given and no response was asked for it yet.
@@ -104,6 +105,7 @@ impl World {
             gone: Vec::new(),
             breath: 0,
             said: Vec::new(),
+            asides: BTreeSet::new(),
             owed: VecDeque::new(),
             asks: false,
             results: 0,
@@ -164,6 +166,14 @@ impl World {
                 JobNews::EndOfTurn { probability: if self.dice.once_in(2) { 0.9 } else { 0.1 } }
             }
             Job::Transcribe { .. } => heard(model.words.clone(), -0.2, 0.01),
+            Job::Route { words } => match self.dice.roll(3) {
+                0 => JobNews::Routed { route: Route::Work },
+                aside => {
+                    self.asides.extend(words.split(' ').map(str::to_owned));
+                    let route = if aside == 1 { Route::Status } else { Route::Repeat };
+                    JobNews::Routed { route }
+                }
+            },
             Job::Reply { .. } if over => JobNews::Done,
             Job::Reply { .. } if self.dice.once_in(12) => {
                 JobNews::Call { name: "weather".to_owned(), arguments: "{}".to_owned() }
@@ -180,6 +190,7 @@ impl World {
             JobNews::Text { .. } | JobNews::Call { .. } | JobNews::Sound { .. } => false,
             JobNews::EndOfTurn { .. }
             | JobNews::Transcript { .. }
+            | JobNews::Routed { .. }
             | JobNews::Done
             | JobNews::Failed { .. } => true,
         };
@@ -206,8 +217,9 @@ impl World {
         else {
             return;
         };
-        let news = match self.dice.roll(4) {
+        let news = match self.dice.roll(5) {
             0 => JobNews::Done,
+            4 => JobNews::Routed { route: Route::Status },
             1 => JobNews::Sound { pcm: vec![1; 10] },
             2 => JobNews::Text { delta: "stale".to_owned() },
             _ => JobNews::EndOfTurn { probability: 1.0 },
@@ -301,10 +313,15 @@ impl World {
                     let steps = self.dice.roll(6);
                     let words = match &job {
                         Job::Transcribe { .. } => self.words(),
-                        Job::CheckEndOfTurn { .. } | Job::Reply { .. } | Job::Speak { .. } => {
-                            String::new()
-                        }
+                        Job::CheckEndOfTurn { .. }
+                        | Job::Route { .. }
+                        | Job::Reply { .. }
+                        | Job::Speak { .. } => String::new(),
                     };
+                    let routes = |it: &Model| matches!(it.job, Job::Route { .. });
+                    let twice =
+                        matches!(job, Job::Route { .. }) && self.models.values().any(routes);
+                    assert!(!twice, "seed {}: two routes at once", self.seed);
                     let before = self.models.insert(epoch, Model { job, steps, words });
                     assert!(before.is_none() && !self.gone.contains(&epoch), "seed {}", self.seed);
                 }
@@ -334,6 +351,17 @@ impl World {
         }
         assert!(self.models.is_empty(), "seed {}: jobs never end", self.seed);
         assert!(self.witness.is_quiet(), "seed {}: {:?}", self.seed, self.witness);
+    }
+
+    /// The agent heard all words in their order, but for questions that were answered here.
+    fn check_words(&self) {
+        let mut handed = self.witness.handed.iter().flat_map(|it| it.split(' ')).peekable();
+        for word in &self.said {
+            if handed.next_if(|it| it == word).is_none() {
+                assert!(self.asides.contains(word), "seed {}: {word} was lost", self.seed);
+            }
+        }
+        assert_eq!(handed.next(), None, "seed {}: the agent heard something else", self.seed);
     }
 
     /// Each result was in what the assistant said, unless speech may have cut it off.
