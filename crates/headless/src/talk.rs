@@ -344,6 +344,7 @@ impl Talk {
         let mut tasks = JoinSet::new();
         let (fed, mut feed) = mpsc::channel(1);
         let (floor, heard) = watch::channel(Floor::Free);
+        let (voiced, last_voiced) = watch::channel(self.clock.now());
         let feeder = Feeder {
             client: self.server.client.clone(),
             thread_id: self.thread_id.clone(),
@@ -351,6 +352,7 @@ impl Talk {
             manners: self.manners,
             clock: self.clock,
             floor: heard,
+            voiced,
         };
         match question {
             Sound::Recording(recording) => tasks.spawn(feeder.feed(*recording, fed)),
@@ -398,6 +400,19 @@ impl Talk {
                 }
                 waiting = Some(go_on);
                 (outcome, deadline) = (None, Some(sounds_until));
+            }
+            if stopped.is_none()
+                && outcome.is_none()
+                && self.manners == Manners::Interrupts
+                && (self.message.is_some() || self.spoken.is_some())
+                && let Some(at) = self.exchange.answered_at()
+            {
+                let at = at.max(self.sink.sounds_until(now));
+                if at <= now {
+                    self.answered(view)?;
+                } else {
+                    deadline = Some(deadline.map_or(at, |it| it.min(at)));
+                }
             }
             let complete_at = self.sink.complete_at(now);
             if stopped.is_none() && outcome == Some(Outcome::Answered) && now < complete_at {
@@ -461,7 +476,7 @@ impl Talk {
                 news = self.server.next() => {
                     let news = news?;
                     view.news(&news)?;
-                    self.note(&news, output, view)?;
+                    self.note(&news, *last_voiced.borrow(), output, view)?;
                 }
                 () = self.clock.until(deadline) => {}
             }
@@ -494,6 +509,7 @@ impl Talk {
     fn note(
         &mut self,
         news: &ServerNotification,
+        voiced: Time,
         output: &Output,
         view: &mut (dyn View + '_),
     ) -> Result<(), HeadlessError> {
@@ -516,7 +532,10 @@ impl Talk {
                         match self.manners {
                             Manners::Waits => {}
                             // What sounds while the recording goes on is what it is about.
-                            Manners::Interrupts => self.sink.question_ended(now)?,
+                            Manners::Interrupts => {
+                                self.question_end = Some(voiced);
+                                self.sink.question_ended(now)?;
+                            }
                         }
                         Sign::SpeechStopped
                     }

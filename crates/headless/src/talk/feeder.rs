@@ -51,6 +51,8 @@ pub(super) struct Feeder {
     pub(super) clock: Clock,
     /// Who has the word, as far as it is known.
     pub(super) floor: watch::Receiver<Floor>,
+    /// When the last frame that sounds was sent.
+    pub(super) voiced: watch::Sender<Time>,
 }
 
 /// News of the recording.
@@ -109,6 +111,7 @@ impl Feeder {
             self.append(&frame).await?;
             if quiet == Duration::ZERO {
                 voiced = self.clock.now();
+                self.voiced.send_replace(voiced);
             }
             if !listening {
                 continue;
@@ -159,6 +162,7 @@ impl Feeder {
             self.append(&frame).await?;
             if quiet == Duration::ZERO {
                 voiced = self.clock.now();
+                self.voiced.send_replace(voiced);
             }
         }
         match reading.join_next().await {

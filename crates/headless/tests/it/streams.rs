@@ -168,6 +168,33 @@ async fn latency_is_that_of_the_first_sample_that_left() {
     assert_eq!(player.join().unwrap().iter().filter(|it| **it == 2000).count(), 24_000);
 }
 
+/// Nobody knows yet whether the question goes on.
+#[tokio::test(start_paused = true)]
+async fn latency_of_live_sound_counts_from_the_last_that_sounds() {
+    let dir = tempfile::tempdir().unwrap();
+    let input = dir.path().join("question.wav");
+    // Ten seconds of silence behind it.
+    let said = [sound(QUESTION_FRAMES), vec![0; 240_000]].concat();
+    audio_io::write_wav(&input, &said).unwrap();
+    let output = pipe(&dir, "sound.pcm");
+    let player = play(&output);
+    let manners = (Pace::AsTaken, Manners::Interrupts);
+    let ran = run_between(dir, (input, output), PEOPLE, manners, |mut peer, _| async move {
+        start(&mut peer).await;
+        peer.hear(QUESTION_FRAMES).await;
+        stage(&mut peer, "speechStarted").await;
+        // A second until the voice is sure, and two until it speaks.
+        peer.hear(50).await;
+        is_answered(&mut peer, "First?", "One.").await;
+        goodbye(&mut peer).await;
+        peer
+    })
+    .await;
+    let latency = ran.report.unwrap().latency;
+    assert!((2_960..=3_040).contains(&latency.answer_ms.unwrap()), "{latency}");
+    player.join().unwrap();
+}
+
 /// Nothing is looked ahead for, nothing waited for, and no byte lost where the pieces meet.
 #[tokio::test(start_paused = true)]
 async fn live_sound_is_passed_on_as_it_comes() {

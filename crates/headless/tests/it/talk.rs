@@ -762,6 +762,48 @@ async fn who_does_not_wait_talks_over_the_answer() {
     assert!((70_000..76_000).contains(&heard), "{heard} samples");
 }
 
+/// Nobody says when a live conversation is over.
+#[tokio::test(start_paused = true)]
+async fn each_answer_is_told_while_the_conversation_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let sound = (0..QUESTION_FRAMES * 480).map(|i| (i % 100) as i16 * 100);
+    // Ten seconds.
+    let silence = std::iter::repeat_n(0, 240_000);
+    let samples: Vec<i16> = sound.clone().chain(silence).chain(sound).collect();
+    write_wav(&dir.path().join("question.wav"), &samples).unwrap();
+    let manners = (Pace::AsTaken, Manners::Interrupts);
+    let ran = run_with(dir, TalkFormat::Json, manners, |mut peer, _| async move {
+        start(&mut peer).await;
+        peer.hear(QUESTION_FRAMES).await;
+        stage(&mut peer, "speechStarted").await;
+        is_answered(&mut peer, "First?", "One.").await;
+        until_sound(&mut peer).await;
+        peer.hear(QUESTION_FRAMES - 1).await;
+        stage(&mut peer, "speechStarted").await;
+        is_answered(&mut peer, "Second?", "Two.").await;
+        goodbye(&mut peer).await;
+        peer
+    })
+    .await;
+    assert_eq!(ran.report.unwrap().exit, Exit::Done);
+    let events = ran.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let told: Vec<String> =
+        events.map(|it| format!("{} {}", it["type"], it["text"]).replace('"', "")).collect();
+    let expected = [
+        "start null",
+        "user_transcript First?",
+        "spoken_transcript One.",
+        "latency null",
+        "answer One.",
+        "user_transcript Second?",
+        "spoken_transcript Two.",
+        "latency null",
+        "answer Two.",
+        "end null",
+    ];
+    assert_eq!(told, expected);
+}
+
 /// What a recording ends with is no pause: nobody waits twice.
 #[tokio::test(start_paused = true)]
 async fn quiet_at_the_end_is_the_end() {
