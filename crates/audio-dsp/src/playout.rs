@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn sound_begins_behind_the_silence_that_was_given_and_goes_ahead() {
         check(
-            &[Until(10), Mark('a'), Play(170, 7), Until(130)],
+            &[Mark('a'), Until(10), Play(170, 7), Until(130)],
             "0: 0x40ms\n10: 7x70ms, a begins\n30: 7x20ms\n50: 7x20ms\n70: 7x20ms\n90: 7x20ms\n\
              110: 7x20ms\nsounds until 210ms\n",
         );
