@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -220,6 +222,44 @@ async fn live_sound_is_passed_on_as_it_comes() {
         assert_eq!(ran.out, "Both.\n");
         recorder.join().unwrap();
     }
+}
+
+/// A file that is piped in is as patient as its pipe: it is not kept here.
+#[tokio::test(start_paused = true)]
+async fn live_sound_waits_in_its_pipe() {
+    // A pipe, one read, and 200 ms; the frame on its way, and the one that is cut.
+    const KEPT: usize = 65_536 + 16_384 + 12 * 960;
+    let dir = tempfile::tempdir().unwrap();
+    let input = pipe(&dir, "microphone.pcm");
+    let written = Arc::new(AtomicUsize::new(0));
+    let recorder = {
+        let (input, written) = (input.clone(), Arc::clone(&written));
+        thread::spawn(move || {
+            let mut pipe = File::options().write(true).open(input).unwrap();
+            // Twenty seconds.
+            for frame in sound(1_000).chunks(480) {
+                let bytes: Vec<u8> = frame.iter().flat_map(|it| it.to_le_bytes()).collect();
+                pipe.write_all(&bytes).unwrap();
+                written.fetch_add(bytes.len(), Ordering::Relaxed);
+            }
+        })
+    };
+    let ends = (input, dir.path().join("answer.wav"));
+    let ran = run_between(dir, ends, PEOPLE, WAITS, |mut peer, _signals| async move {
+        start(&mut peer).await;
+        for heard in 1..=1_000 {
+            peer.hear(1).await;
+            let ahead = written.load(Ordering::Relaxed).saturating_sub(heard * 960);
+            assert!(ahead <= KEPT, "{ahead} bytes ahead after {heard} frames");
+        }
+        stage(&mut peer, "speechStarted").await;
+        is_answered(&mut peer, "Long?", "Yes.").await;
+        goodbye(&mut peer).await;
+        peer
+    })
+    .await;
+    assert_eq!(ran.report.unwrap().exit, Exit::Done);
+    recorder.join().unwrap();
 }
 
 #[tokio::test(start_paused = true)]
