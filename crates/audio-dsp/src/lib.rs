@@ -1,4 +1,4 @@
-//! Sound as numbers: rates, channels, sample formats, levels, frames.
+//! Sound as numbers: rates, channels, sample formats, levels, frames, and what is due when.
 //!
 //! Everything here is a function of the samples it was given: no devices, no files, no clock.
 //! Inside Duet sound is 24 kHz mono PCM16; the speech nets take 16 kHz `f32`. Other shapes are
@@ -9,12 +9,14 @@ pub mod g711;
 mod hearing;
 mod levels;
 mod pcm;
+mod playout;
 mod resampler;
 
 pub use crate::framer::Framer;
 pub use crate::hearing::Hearing;
 pub use crate::levels::{Levels, SILENCE_DBFS};
 pub use crate::pcm::{Pcm16Bytes, downmix, f32_from_pcm16, f32_to_pcm16};
+pub use crate::playout::{Block, Playout, Silenced};
 pub use crate::resampler::{RateError, Resampler};
 
 /// Samples a second of sound inside Duet, and of the realtime protocol's `audio/pcm`.

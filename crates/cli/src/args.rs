@@ -136,7 +136,7 @@ pub(crate) struct ResumeArgs {
     pub(crate) all: bool,
 }
 
-/// Answers a spoken question from a WAV file with a spoken answer in another
+/// Answers a spoken question with a spoken answer: from and to WAV files, or live through pipes
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 The question is played to the voice: to the one of this machine as fast as it listens, to a
@@ -146,20 +146,29 @@ directory as with `duet exec`; the answer is spoken. The answer's WAV is what yo
 heard from the end of the question on, silences kept. Its text goes to standard output, steps
 and latency to standard error.
 
+`-` is raw sound on standard input or output, as is a named pipe: 24 kHz mono PCM16,
+little-endian, no header. Raw input is live: what is said while an answer sounds interrupts it.
+Raw output is what a speaker plays, in real time, silence where nothing sounds; with `--output -`
+all text goes to standard error.
+
 Examples:
   duet talk --input question.wav --output answer.wav --captions
+  arecord -t raw -f S16_LE -r 24000 -c 1 | duet talk -i - -o - --captions \\
+    | aplay -t raw -f S16_LE -r 24000 -c 1         a conversation, until Ctrl-C
   duet talk --cd ~/src/app --input q.wav --output a.wav --json | jq 'select(.type==\"end\")'")]
 pub(crate) struct TalkArgs {
-    /// The question: a WAV file of any rate, channel count and sample format
-    #[arg(short, long, value_name = "WAV")]
+    /// The question: a WAV file of any rate, channel count and sample format, or raw sound from
+    /// a pipe (`-`: standard input)
+    #[arg(short, long, value_name = "WAV|PIPE|-")]
     pub(crate) input: PathBuf,
 
-    /// Where the spoken answer is written
-    #[arg(short, long, value_name = "WAV")]
+    /// Where the spoken answer is written: a WAV file, or raw sound into a pipe (`-`: standard
+    /// output)
+    #[arg(short, long, value_name = "WAV|PIPE|-")]
     pub(crate) output: PathBuf,
 
     /// Play the file as a microphone would, without waiting for answers: what is said meanwhile
-    /// interrupts, or adds to the work
+    /// interrupts, or adds to the work. A pipe is always heard so
     #[arg(long)]
     pub(crate) no_wait: bool,
 

@@ -7,8 +7,8 @@ use audio_dsp::{DUET_HZ, Resampler, SPEECH_HZ, f32_from_pcm16, f32_to_pcm16};
 use audio_io::WavReader;
 use config::{LOCAL, Override};
 use headless::{
-    Exit, Manners, Sample, Server, TalkFormat, TalkReport, TestRun, ThreadArgs, names_in,
-    talk_capabilities, test_run, utterances,
+    Exit, Input, Manners, Output, Sample, Server, TalkFormat, TalkReport, TestRun, ThreadArgs,
+    names_in, talk_capabilities, test_run, utterances,
 };
 use inference::TranscribeOptions;
 use models::{File, Machine};
@@ -82,8 +82,8 @@ async fn show(args: DemoArgs, services: Services) -> Result<Exit, Failure> {
         let thread = ThreadArgs { cwd: Some(utf8(&sample.dir)?), ..ThreadArgs::default() };
         let args = headless::TalkArgs {
             thread,
-            input,
-            output: output.clone(),
+            input: Input::Wav(input),
+            output: Output::Wav(output.clone()),
             format: TalkFormat::People { captions: true },
             pace,
             manners: Manners::Waits,

@@ -83,9 +83,17 @@ fn resumed(
 
 /// Standard output and error. `NO_COLOR` set to anything turns colours off.
 pub(crate) fn console() -> Console {
+    Console::new(std::io::stdout(), std::io::stderr(), colors())
+}
+
+/// Everything on standard error: standard output is for sound.
+pub(crate) fn console_beside_sound() -> Console {
+    Console::new(std::io::stderr(), std::io::stderr(), colors())
+}
+
+fn colors() -> bool {
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let color = std::io::stderr().is_terminal() && !plain;
-    Console::new(std::io::stdout(), std::io::stderr(), color)
+    std::io::stderr().is_terminal() && !plain
 }
 
 /// The flags as a thread wants them: directories that exist, named in full.

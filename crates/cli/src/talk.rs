@@ -1,12 +1,40 @@
 //! `duet talk`.
 
-use headless::{Exit, Manners, Server, TalkFormat, talk_cannot_begin, talk_capabilities};
+use std::io::IsTerminal as _;
+
+use headless::{
+    Exit, Input, Manners, Output, Server, TalkFormat, talk_cannot_begin, talk_capabilities,
+};
 
 use crate::args::TalkArgs;
-use crate::exec::{console, thread_args};
+use crate::exec::{console, console_beside_sound, thread_args};
 use crate::failure::Failure;
 use crate::services::{Services, VERSION};
 use crate::signals::Signals;
+
+/// A command line that asks for something that cannot be.
+pub(crate) fn check(args: &TalkArgs) -> Result<(), Failure> {
+    let output_is_standard = Output::named(args.output.clone()).is_standard();
+    if output_is_standard && args.json {
+        return Err(Failure::usage(
+            "sound and events cannot share standard output: give the sound a named pipe \
+             (`mkfifo sound.pcm`, and --output sound.pcm), or leave out --json",
+        ));
+    }
+    if output_is_standard && std::io::stdout().is_terminal() {
+        return Err(Failure::usage(
+            "raw sound is no use to a terminal: pipe it to a player, for instance \
+             `| aplay -t raw -f S16_LE -r 24000 -c 1`, or name a file with --output",
+        ));
+    }
+    if Input::named(args.input.clone()).is_standard() && std::io::stdin().is_terminal() {
+        return Err(Failure::usage(
+            "a terminal is no microphone: pipe a recorder into standard input, for instance \
+             `arecord -t raw -f S16_LE -r 24000 -c 1 |`, or name a file with --input",
+        ));
+    }
+    Ok(())
+}
 
 pub(crate) async fn run(args: TalkArgs, services: Services) -> Result<Exit, Failure> {
     let format = args.format();
@@ -16,7 +44,9 @@ pub(crate) async fn run(args: TalkArgs, services: Services) -> Result<Exit, Fail
     let talk = async {
         let server = Server::greet(connection, "duet-talk", VERSION, talk_capabilities()).await;
         let server = or_say_why(format, server.map_err(Failure::from))?;
-        let report = headless::talk(server, args, &mut console(), &mut signals.received).await?;
+        let mut console =
+            if args.output.is_standard() { console_beside_sound() } else { console() };
+        let report = headless::talk(server, args, &mut console, &mut signals.received).await?;
         Ok(report.exit)
     };
     let exit = talk.await;
@@ -34,6 +64,7 @@ fn prepare(args: TalkArgs, services: &Services) -> Result<(headless::TalkArgs, S
     services.require_agent()?;
     let signals = Signals::listen()?;
     let pace = services.pace();
+    let (input, output) = (Input::named(input), Output::named(output));
     let args = headless::TalkArgs { thread, input, output, format, pace, manners };
     Ok((args, signals))
 }

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use app_server_client::CallError;
-use audio_io::{TimelineError, WavError};
+use audio_io::{RawError, TimelineError, WavError};
+
+use crate::talk::{Input, Output};
 
 /// How a command ended, as its exit code tells it (`docs/exec.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,28 +73,31 @@ pub enum HeadlessError {
     Question(#[from] WavError),
     #[error(transparent)]
     Recording(#[from] TimelineError),
+    #[error("cannot hear {input}: {source}")]
+    Stream { input: Input, source: RawError },
     #[error(
-        "the answer would be written over the question, {}: name another file for it with --output",
-        path.display()
+        "the answer would be written over the question, {output}: name another file for it with \
+         --output"
     )]
-    SameFile { path: PathBuf },
+    SameFile { output: Output },
+    #[error("no speech was heard in {input}: {}", input.remedy())]
+    NothingHeard { input: Input },
     #[error(
-        "no speech was heard in {}: listen to it, and record it louder or closer",
-        path.display()
+        "no words were understood in {input}{cause}; {}, and check that it is spoken in the \
+         configured language (`realtime.local.language`)",
+        input.remedy()
     )]
-    NothingHeard { path: PathBuf },
+    NotUnderstood { input: Input, cause: Cause },
     #[error(
-        "no words were understood in {}{cause}; listen to it, record it louder or closer, and \
-         check that it is spoken in the configured language (`realtime.local.language`)",
-        path.display()
+        "{input} was heard, but no spoken answer came{cause}; run the command again, with \
+         --captions to see what was understood"
     )]
-    NotUnderstood { path: PathBuf, cause: Cause },
-    #[error(
-        "{} was heard, but no spoken answer came{cause}; run the command again, with --captions \
-         to see what was understood",
-        path.display()
-    )]
-    Unanswered { path: PathBuf, cause: Cause },
+    Unanswered { input: Input, cause: Cause },
+    /// Whoever played the answer has gone.
+    #[error("nobody listens any more: what read {output} has closed it, and so the talk has ended")]
+    NobodyListens { output: Output },
+    #[error("cannot write sound to {output}: {source}; check the player that reads it")]
+    Speaker { output: Output, source: io::Error },
     /// Before anything was worth keeping, or twice.
     #[error("stopped")]
     Stopped(Signal),
@@ -133,9 +138,12 @@ impl HeadlessError {
             | Self::ServerGone
             | Self::Question(_)
             | Self::Recording(_)
+            | Self::Stream { .. }
             | Self::NothingHeard { .. }
             | Self::NotUnderstood { .. }
             | Self::Unanswered { .. }
+            | Self::NobodyListens { .. }
+            | Self::Speaker { .. }
             | Self::Conversation { .. }
             | Self::Output(_)
             | Self::AnswerFile { .. } => Exit::Failed,

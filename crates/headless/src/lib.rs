@@ -21,6 +21,6 @@ pub use crate::exec::{ExecArgs, Format, exec};
 pub use crate::exit::{Cause, Exit, HeadlessError, Signal};
 pub use crate::session::{Server, ThreadArgs};
 pub use crate::talk::{
-    Latency, Manners, Pace, TalkArgs, TalkFormat, TalkReport, capabilities as talk_capabilities,
-    talk, talk_cannot_begin,
+    Input, Latency, Manners, Output, Pace, TalkArgs, TalkFormat, TalkReport,
+    capabilities as talk_capabilities, talk, talk_cannot_begin,
 };

@@ -1,5 +1,6 @@
-//! A spoken question from a file, a spoken answer into a file: `duet talk`.
+//! A spoken question from a file or a pipe, a spoken answer into one: `duet talk`.
 
+mod ends;
 mod exchange;
 mod feeder;
 mod jsonl;
@@ -7,9 +8,10 @@ mod latency;
 mod pauses;
 mod people;
 mod recording;
+mod sink;
+mod speaker;
 
 use std::io;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use app_server_protocol::{
@@ -17,7 +19,7 @@ use app_server_protocol::{
     STAGES_EXTENSION, ServerNotification, SpeakerName, StageName, ThreadItem, ThreadReadParams,
     ThreadStartResult, ThreadStatus, TurnInterruptParams, TurnState, methods,
 };
-use audio_io::WavReader;
+use audio_io::{RawPlace, WavReader};
 use serde_json::Value;
 use stdx::Time;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -29,10 +31,12 @@ use crate::deeds::Deeds;
 use crate::exit::{Cause, Exit, HeadlessError, INTERRUPT_PATIENCE, Signal};
 use crate::session::{Server, ThreadArgs};
 
+pub use self::ends::{Input, Output};
 use self::exchange::{Exchange, Floor, Outcome, Sign};
 use self::feeder::{Fed, Feeder};
 pub use self::latency::Latency;
-use self::recording::{Recording, is_same_file};
+use self::sink::{Place, Silence, Sink};
+use self::speaker::Told;
 
 /// How long the conversation may take to say goodbye. The answer is safe by then.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -40,10 +44,8 @@ const GOODBYE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct TalkArgs {
     pub thread: ThreadArgs,
-    /// The question: a WAV file.
-    pub input: PathBuf,
-    /// Where the answer goes.
-    pub output: PathBuf,
+    pub input: Input,
+    pub output: Output,
     pub format: TalkFormat,
     pub pace: Pace,
     pub manners: Manners,
@@ -55,7 +57,7 @@ pub enum Manners {
     /// In a pause behind a question the recording stands still until the answer has sounded.
     Waits,
     /// What is said meanwhile interrupts, or adds to the work. Sound is live then, whatever the
-    /// [`Pace`].
+    /// [`Pace`]. Raw input is never heard otherwise.
     Interrupts,
 }
 
@@ -119,9 +121,11 @@ pub async fn talk(
         TalkFormat::People { captions } => Box::new(people::People::new(console, captions)),
         TalkFormat::Json => Box::new(jsonl::Jsonl::new(console)),
     };
-    let pace = match manners {
-        Manners::Waits => pace,
-        Manners::Interrupts => Pace::Live,
+    let (pace, manners) = match (&input, manners) {
+        (Input::Wav(_), Manners::Waits) => (pace, manners),
+        (Input::Wav(_), Manners::Interrupts) | (Input::Raw(_), _) => {
+            (Pace::Live, Manners::Interrupts)
+        }
     };
     let question = Question { input, pace, manners };
     let report = converse(server, thread, question, &output, &mut *view, signals).await;
@@ -147,25 +151,34 @@ pub fn talk_cannot_begin(
 }
 
 struct Question {
-    input: PathBuf,
+    input: Input,
     pace: Pace,
     manners: Manners,
 }
 
+/// What the question is read from.
+enum Sound {
+    Recording(Box<WavReader>),
+    Live(RawPlace),
+}
+
 async fn converse(
-    server: Server,
+    mut server: Server,
     thread: ThreadArgs,
     Question { input, pace, manners }: Question,
-    output: &Path,
+    output: &Output,
     view: &mut (dyn View + '_),
     signals: &mut mpsc::Receiver<Signal>,
 ) -> Result<TalkReport, HeadlessError> {
     // Before anything is started: these are the mistakes that people make.
-    let question = WavReader::open(&input)?;
-    if is_same_file(&input, output) {
-        return Err(HeadlessError::SameFile { path: output.to_owned() });
+    let question = match &input {
+        Input::Wav(path) => Sound::Recording(Box::new(WavReader::open(path)?)),
+        Input::Raw(place) => Sound::Live(place.clone()),
+    };
+    if input.is_same(output) {
+        return Err(HeadlessError::SameFile { output: output.clone() });
     }
-    let recording = Recording::create(output)?;
+    let place = Place::prepare(output)?;
     let thread = server.start_thread(thread).await?;
     view.started(&thread)?;
     let start = RealtimeStartParams {
@@ -175,14 +188,16 @@ async fn converse(
         ..RealtimeStartParams::default()
     };
     server.client.call::<methods::RealtimeStart>(&start).await?;
+    wait_for_conversation(&mut server, view, signals).await?;
+    let clock = Clock::start();
     let mut talk = Talk {
         server,
         thread_id: thread.thread.id.clone(),
         input,
         pace,
         manners,
-        clock: Clock::start(),
-        recording,
+        clock,
+        sink: place.begin(clock.now()),
         exchange: Exchange::default(),
         stages: Vec::new(),
         deeds: Deeds::default(),
@@ -195,25 +210,24 @@ async fn converse(
         answer: None,
         warning: None,
     };
-    talk.wait_for_conversation(view, signals).await?;
-    let ended = talk.run(question, view, signals).await;
-    let Talk { recording, deeds, turn_failed, latency, answer, .. } = talk;
-    let End { signal, rollout } = match ended {
+    let ended = talk.run(question, output, view, signals).await;
+    let Talk { sink, deeds, turn_failed, latency, answer, .. } = talk;
+    let End { why, rollout } = match ended {
         Ok(end) => {
-            recording.finish()?;
+            sink.finish()?;
             end
         }
         Err(error) => {
-            // What has sounded is the user's. Why it could not be kept as well matters less.
-            if recording.has_sound() {
-                recording.finish().ok();
-            }
+            sink.give_up();
             return Err(error);
         }
     };
 
-    let exit = match signal {
-        Some(signal) => signal.into(),
+    let exit = match why {
+        Some(Why::Signal(signal)) => signal.into(),
+        Some(Why::NobodyListens) => {
+            return Err(HeadlessError::NobodyListens { output: output.clone() });
+        }
         None if turn_failed => Exit::Failed,
         None => deeds.exit(),
     };
@@ -224,13 +238,41 @@ async fn converse(
     Ok(TalkReport { exit, thread, answer, unfinished, latency, rollout })
 }
 
+/// The answer to `thread/realtime/start` only means that it was tried.
+async fn wait_for_conversation(
+    server: &mut Server,
+    view: &mut (dyn View + '_),
+    signals: &mut mpsc::Receiver<Signal>,
+) -> Result<(), HeadlessError> {
+    loop {
+        let news = tokio::select! {
+            biased;
+            Some(signal) = signals.recv() => return Err(HeadlessError::Stopped(signal)),
+            news = server.next() => news?,
+        };
+        view.news(&news)?;
+        match news {
+            ServerNotification::RealtimeStarted(_) => return Ok(()),
+            ServerNotification::RealtimeError(it) => {
+                return Err(HeadlessError::Conversation { message: it.message });
+            }
+            // Anything else is not about the start.
+            _other => {}
+        }
+    }
+}
+
 /// How a conversation is shown.
 trait View {
     fn started(&mut self, thread: &ThreadStartResult) -> io::Result<()>;
     fn news(&mut self, news: &ServerNotification) -> io::Result<()>;
     /// A question has its answer, if it has one.
     fn answered(&mut self, latency: Latency, answer: Option<&str>) -> io::Result<()>;
-    fn ended(&mut self, report: &TalkReport, output: &Path) -> io::Result<()>;
+    /// Somebody talked over an answer. Only where it is known what sounds.
+    fn silenced(&mut self, silenced: Silenced) -> io::Result<()>;
+    /// The player takes less than sounds, and what waited for it is dropped.
+    fn lost_sound(&mut self, output: &Output) -> io::Result<()>;
+    fn ended(&mut self, report: &TalkReport, output: &Output) -> io::Result<()>;
     /// It could not be brought to an end. The caller says so to the person.
     fn failed(&mut self, error: &HeadlessError) -> io::Result<()>;
 }
@@ -238,11 +280,11 @@ trait View {
 struct Talk {
     server: Server,
     thread_id: String,
-    input: PathBuf,
+    input: Input,
     pace: Pace,
     manners: Manners,
     clock: Clock,
-    recording: Recording,
+    sink: Sink,
     exchange: Exchange,
     stages: Vec<(StageName, u64)>,
     deeds: Deeds,
@@ -262,53 +304,47 @@ struct Talk {
     warning: Option<String>,
 }
 
-/// Somebody wants it to stop.
+/// An answer that somebody talked over, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Silenced {
+    /// From the moment at which the voice heard somebody speak to the last sample that sounds.
+    after_ms: i64,
+    /// What will never sound.
+    dropped_ms: u64,
+}
+
+/// It is to stop.
 #[derive(Debug, Clone, Copy)]
 struct Stopped {
-    signal: Signal,
+    why: Why,
     /// The turn has until then to end.
     by: Time,
 }
 
+#[derive(Debug, Clone, Copy)]
+enum Why {
+    Signal(Signal),
+    /// The player has gone.
+    NobodyListens,
+}
+
 struct End {
-    signal: Option<Signal>,
+    why: Option<Why>,
     rollout: Option<String>,
 }
 
 impl Talk {
-    /// The answer to `thread/realtime/start` only means that it was tried.
-    async fn wait_for_conversation(
-        &mut self,
-        view: &mut (dyn View + '_),
-        signals: &mut mpsc::Receiver<Signal>,
-    ) -> Result<(), HeadlessError> {
-        loop {
-            let news = tokio::select! {
-                biased;
-                Some(signal) = signals.recv() => return Err(HeadlessError::Stopped(signal)),
-                news = self.server.next() => news?,
-            };
-            view.news(&news)?;
-            match news {
-                ServerNotification::RealtimeStarted(_) => return Ok(()),
-                ServerNotification::RealtimeError(it) => {
-                    return Err(HeadlessError::Conversation { message: it.message });
-                }
-                // Anything else is not about the start.
-                _other => {}
-            }
-        }
-    }
-
     async fn run(
         &mut self,
-        question: WavReader,
+        question: Sound,
+        output: &Output,
         view: &mut (dyn View + '_),
         signals: &mut mpsc::Receiver<Signal>,
     ) -> Result<End, HeadlessError> {
         let mut tasks = JoinSet::new();
         let (fed, mut feed) = mpsc::channel(1);
         let (floor, heard) = watch::channel(Floor::Free);
+        let (voiced, last_voiced) = watch::channel(self.clock.now());
         let feeder = Feeder {
             client: self.server.client.clone(),
             thread_id: self.thread_id.clone(),
@@ -316,14 +352,30 @@ impl Talk {
             manners: self.manners,
             clock: self.clock,
             floor: heard,
+            voiced,
         };
-        tasks.spawn(feeder.feed(question, fed));
+        match question {
+            Sound::Recording(recording) => tasks.spawn(feeder.feed(*recording, fed)),
+            Sound::Live(place) => tasks.spawn(feeder.pass_on(place, fed)),
+        };
         // The recording waits for this.
         let mut waiting: Option<oneshot::Sender<()>> = None;
         let mut stopped: Option<Stopped> = None;
         loop {
             let now = self.clock.now();
             floor.send_replace(self.exchange.floor());
+            for told in self.sink.carry(now)? {
+                match told {
+                    Told::Began(stage) => self.note_sounds(stage, now),
+                    Told::Dropped => view.lost_sound(output)?,
+                    Told::Closed if stopped.is_some() => {}
+                    Told::Closed => {
+                        let by = now + INTERRUPT_PATIENCE;
+                        stopped = Some(Stopped { why: Why::NobodyListens, by });
+                        self.interrupt(&mut tasks);
+                    }
+                }
+            }
             let (mut outcome, mut deadline) = match stopped {
                 // The work was told to stop; what it still says does not matter.
                 Some(stopped) if self.turn.is_none() || stopped.by <= now => {
@@ -338,7 +390,7 @@ impl Talk {
                 && let Some(go_on) = waiting.take()
             {
                 // Who speaks before the answer has sounded would interrupt it.
-                let sounds_until = self.recording.sounds_until();
+                let sounds_until = self.sink.sounds_until(now);
                 if sounds_until <= now {
                     self.answered(view)?;
                     self.exchange.note(Sign::InputResumed, now);
@@ -349,6 +401,23 @@ impl Talk {
                 waiting = Some(go_on);
                 (outcome, deadline) = (None, Some(sounds_until));
             }
+            if stopped.is_none()
+                && outcome.is_none()
+                && self.manners == Manners::Interrupts
+                && (self.message.is_some() || self.spoken.is_some())
+                && let Some(at) = self.exchange.answered_at()
+            {
+                let at = at.max(self.sink.sounds_until(now));
+                if at <= now {
+                    self.answered(view)?;
+                } else {
+                    deadline = Some(deadline.map_or(at, |it| it.min(at)));
+                }
+            }
+            let complete_at = self.sink.complete_at(now);
+            if stopped.is_none() && outcome == Some(Outcome::Answered) && now < complete_at {
+                (outcome, deadline) = (None, Some(complete_at));
+            }
             match outcome {
                 Some(Outcome::Answered) => {
                     self.answered(view)?;
@@ -358,31 +427,34 @@ impl Talk {
                         Some(_) = signals.recv() => None,
                         rollout = self.say_goodbye() => rollout,
                     };
-                    let signal = stopped.map(|it| it.signal);
-                    return Ok(End { signal, rollout });
+                    return Ok(End { why: stopped.map(|it| it.why), rollout });
                 }
                 Some(Outcome::NothingHeard) => {
-                    return Err(HeadlessError::NothingHeard { path: self.input.clone() });
+                    return Err(HeadlessError::NothingHeard { input: self.input.clone() });
                 }
                 Some(Outcome::NotUnderstood) => {
-                    let (path, cause) = (self.input.clone(), self.warning.take());
-                    return Err(HeadlessError::NotUnderstood { path, cause: Cause(cause) });
+                    let (input, cause) = (self.input.clone(), self.warning.take());
+                    return Err(HeadlessError::NotUnderstood { input, cause: Cause(cause) });
                 }
                 Some(Outcome::Unanswered) => {
-                    let (path, cause) = (self.input.clone(), self.warning.take());
-                    return Err(HeadlessError::Unanswered { path, cause: Cause(cause) });
+                    let (input, cause) = (self.input.clone(), self.warning.take());
+                    return Err(HeadlessError::Unanswered { input, cause: Cause(cause) });
                 }
                 None => {}
             }
+            let deadline = deadline.into_iter().chain(self.sink.deadline()).min();
             tokio::select! {
                 biased;
                 Some(signal) = signals.recv() => {
-                    let by = now + INTERRUPT_PATIENCE;
-                    if let Some(first) = stopped.replace(Stopped { signal, by }) {
-                        return Err(HeadlessError::Stopped(first.signal));
+                    let (why, by) = (Why::Signal(signal), now + INTERRUPT_PATIENCE);
+                    match stopped.replace(Stopped { why, by }).map(|first| first.why) {
+                        None => {}
+                        Some(Why::Signal(first)) => return Err(HeadlessError::Stopped(first)),
+                        Some(Why::NobodyListens) => return Err(HeadlessError::Stopped(signal)),
                     }
                     self.interrupt(&mut tasks);
                 }
+                () = self.sink.written() => {}
                 Some(fed) = feed.recv() => {
                     let now = self.clock.now();
                     let (sign, voiced) = match fed {
@@ -393,7 +465,7 @@ impl Talk {
                         Fed::Ended { sign, voiced } => (sign, voiced),
                     };
                     self.question_end = Some(voiced);
-                    self.recording.begin(now)?;
+                    self.sink.question_ended(now)?;
                     self.exchange.note(sign, now);
                 }
                 Some(done) = tasks.join_next() => match done {
@@ -404,7 +476,7 @@ impl Talk {
                 news = self.server.next() => {
                     let news = news?;
                     view.news(&news)?;
-                    self.note(&news)?;
+                    self.note(&news, *last_voiced.borrow(), output, view)?;
                 }
                 () = self.clock.until(deadline) => {}
             }
@@ -426,7 +498,21 @@ impl Talk {
         Ok(())
     }
 
-    fn note(&mut self, news: &ServerNotification) -> Result<(), HeadlessError> {
+    /// The first sample of a reply was given to whoever plays it: not before that it sounds.
+    fn note_sounds(&mut self, stage: usize, now: Time) {
+        let now_ms = self.clock.unix_ms(now);
+        if let Some((_, at_ms)) = self.stages.get_mut(stage) {
+            *at_ms = now_ms.max(*at_ms);
+        }
+    }
+
+    fn note(
+        &mut self,
+        news: &ServerNotification,
+        voiced: Time,
+        output: &Output,
+        view: &mut (dyn View + '_),
+    ) -> Result<(), HeadlessError> {
         use ServerNotification as News;
         let now = self.clock.now();
         match news {
@@ -434,14 +520,22 @@ impl Talk {
                 self.stages.push((it.stage, it.at_ms));
                 let sign = match it.stage {
                     StageName::SpeechStarted => {
-                        self.recording.stop(now)?;
+                        if let Some(Silence { sounds_until, dropped }) = self.sink.stop(now)? {
+                            let until_ms = self.clock.unix_ms(sounds_until).cast_signed();
+                            let after_ms = until_ms.wrapping_sub(it.at_ms.cast_signed());
+                            let dropped_ms = u64::try_from(dropped.as_millis()).unwrap_or(u64::MAX);
+                            view.silenced(Silenced { after_ms, dropped_ms })?;
+                        }
                         Sign::SpeechStarted
                     }
                     StageName::SpeechStopped => {
                         match self.manners {
                             Manners::Waits => {}
                             // What sounds while the recording goes on is what it is about.
-                            Manners::Interrupts => self.recording.begin(now)?,
+                            Manners::Interrupts => {
+                                self.question_end = Some(voiced);
+                                self.sink.question_ended(now)?;
+                            }
                         }
                         Sign::SpeechStopped
                     }
@@ -449,7 +543,10 @@ impl Talk {
                     StageName::ReplyDone => Sign::ReplyDone,
                     StageName::ReplyBroken => Sign::ReplyBroken,
                     StageName::Transcribed => Sign::Transcribed,
-                    StageName::FirstAudio => Sign::Replying,
+                    StageName::FirstAudio => {
+                        self.sink.mark(self.stages.len() - 1);
+                        Sign::Replying
+                    }
                     StageName::FirstToken => Sign::Alive,
                     StageName::AgentDone => Sign::HandoffDone,
                 };
@@ -459,7 +556,10 @@ impl Talk {
                 let pcm = it.audio.pcm().map_err(|error| HeadlessError::Conversation {
                     message: format!("the answer cannot be heard: {error}"),
                 })?;
-                self.recording.play(&pcm, now)?;
+                match self.sink.play(&pcm, now)? {
+                    Some(Told::Dropped) => view.lost_sound(output)?,
+                    Some(Told::Began(_) | Told::Closed) | None => {}
+                }
                 self.exchange.note(Sign::Replying, now);
             }
             News::RealtimeTranscriptDone(it) => {
@@ -593,6 +693,10 @@ impl Clock {
         let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
+}
+
+fn lost_sound(output: &Output) -> String {
+    format!("what reads {output} does not keep up: what waits for it in vain is not played")
 }
 
 fn is_cancelled_response(item: &str) -> bool {

@@ -1,9 +1,12 @@
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 
 use audio_io::{WavReader, write_wav};
 use serde_json::{Value, json};
 use testkit::{ModelReply, ModelScript, RealtimePeer, RealtimeServer};
+use tokio::sync::oneshot;
 
 use crate::lab::Lab;
 
@@ -199,6 +202,145 @@ fn a_talk_that_cannot_begin_ends_for_programs_too() {
     ends("a.wav", &["-c", "model_provider=nobody"], 1, "failed", "nobody");
     configure(&lab, "http://127.0.0.1:9/v1", "http://127.0.0.1:9/v1");
     ends("question.wav", &[], 2, "failed", "over the question");
+}
+
+/// A second of something that sounds, as a recorder writes it.
+fn live_sound() -> Vec<u8> {
+    (0..24_000).flat_map(|i| ((i % 100) as i16 * 100).to_le_bytes()).collect()
+}
+
+/// `duet talk` between a recorder and a player, which are ours.
+fn talk_through_pipes(lab: &Lab, args: &[&str]) -> Child {
+    let mut duet = lab.duet();
+    duet.args(["talk", "--input", "-", "--output", "-"]).args(args);
+    duet.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+#[tokio::test]
+async fn any_recorder_and_any_player_make_a_conversation() {
+    let lab = Lab::new();
+    let model = ModelScript::start([ModelReply::message("Remember the `milk`.")]);
+    let service = RealtimeServer::start().await;
+    configure(&lab, &model.base_url(), &service.base_url());
+    let mut child = talk_through_pipes(&lab, &["--captions"]);
+    let mut microphone = child.stdin.take().unwrap();
+    let (told, answer_is_told) = oneshot::channel();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let words = tokio::task::spawn_blocking(move || {
+        let (mut told, mut all) = (Some(told), String::new());
+        for line in lines.map(Result::unwrap) {
+            if line == "Remember the `milk`."
+                && let Some(told) = told.take()
+            {
+                told.send(()).unwrap();
+            }
+            all = all + &line + "\n";
+        }
+        all
+    });
+    let player = tokio::task::spawn_blocking(|| child.wait_with_output());
+
+    let mut peer = service.accept().await;
+    // An odd number of bytes, in the middle of a frame.
+    let sound = live_sound();
+    microphone.write_all(&sound[..12_345]).unwrap();
+    microphone.write_all(&sound[12_345..]).unwrap();
+    hand_over(&mut peer, "What do the notes say?").await;
+    let heard = peer.take_sound().concat();
+    let said: Vec<i16> =
+        sound.as_chunks::<2>().0.iter().map(|it| i16::from_le_bytes(*it)).collect();
+    assert_eq!(heard, said[..heard.len()]);
+    peer.expect("conversation.item.create").await;
+    speak(&mut peer, "Remember the milk.").await;
+    // While it records. Then it is stopped.
+    answer_is_told.await.unwrap();
+    drop(microphone);
+    peer.expect_goodbye().await;
+
+    let output = player.await.unwrap().unwrap();
+    let err = words.await.unwrap();
+    assert_eq!(output.status.code(), Some(0), "{err}");
+    // Sound, silence and nothing else.
+    let (samples, odd) = output.stdout.as_chunks::<2>();
+    assert!(odd.is_empty());
+    let samples: Vec<i16> = samples.iter().map(|it| i16::from_le_bytes(*it)).collect();
+    assert_eq!(samples.iter().filter(|it| **it == 1000).count(), 4_800);
+    assert!(samples.iter().all(|it| [0, 1000].contains(it)));
+    assert_eq!(samples[0], 0, "silence while the answer is made");
+    for words in ["you: What do the notes say?", "duet: Remember the milk.", "latency: "] {
+        assert!(err.contains(words), "{words:?} in {err}");
+    }
+    model.finish();
+}
+
+#[tokio::test]
+async fn a_player_that_is_closed_ends_the_conversation() {
+    let lab = Lab::new();
+    let service = RealtimeServer::start().await;
+    configure(&lab, "http://127.0.0.1:9/v1", &service.base_url());
+    let mut child = talk_through_pipes(&lab, &[]);
+    drop(child.stdout.take());
+    // It stays open: nobody waits for it.
+    let microphone = child.stdin.take().unwrap();
+    let talk = tokio::task::spawn_blocking(|| child.wait_with_output());
+    let mut peer = service.accept().await;
+    peer.open_session().await;
+    peer.expect_goodbye().await;
+    let output = talk.await.unwrap().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    let last = err.lines().last().unwrap();
+    assert!(last.contains("nobody listens any more: what read standard output"), "{err}");
+    drop(microphone);
+}
+
+#[tokio::test]
+async fn ctrl_c_ends_a_conversation_whose_microphone_is_open() {
+    let lab = Lab::new();
+    let service = RealtimeServer::start().await;
+    configure(&lab, "http://127.0.0.1:9/v1", &service.base_url());
+    let mut child = talk_through_pipes(&lab, &[]);
+    let mut microphone = child.stdin.take().unwrap();
+    let id = child.id().to_string();
+    let talk = tokio::task::spawn_blocking(|| child.wait_with_output());
+    let mut peer = service.accept().await;
+    peer.open_session().await;
+    microphone.write_all(&live_sound()).unwrap();
+    peer.expect_sound(24_000).await;
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    peer.expect_goodbye().await;
+    let output = talk.await.unwrap().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+    drop(microphone);
+}
+
+#[tokio::test]
+async fn a_wav_file_in_the_place_of_raw_sound_is_named() {
+    let lab = Lab::new();
+    let service = RealtimeServer::start().await;
+    configure(&lab, "http://127.0.0.1:9/v1", &service.base_url());
+    let wav = File::open(question(&lab)).unwrap();
+    let mut talk = lab.duet();
+    talk.args(["talk", "-i", "-", "-o", "answer.wav"]).stdin(wav);
+    let talk = tokio::task::spawn_blocking(move || crate::lab::Ran::of(&mut talk));
+    let mut peer = service.accept().await;
+    peer.open_session().await;
+    peer.expect_goodbye().await;
+    let ran = talk.await.unwrap();
+    ran.expect_failure(1, &["cannot hear standard input", "begins as a WAV file", "ffmpeg"]);
+}
+
+/// Whoever reads events would get sound, and whoever plays sound would hear events.
+#[test]
+fn sound_and_events_do_not_share_standard_output() {
+    let lab = Lab::new();
+    question(&lab);
+    let ran = lab.run(&["talk", "-i", "question.wav", "-o", "-", "--json"]);
+    ran.expect_failure(2, &["cannot share standard output", "mkfifo", "--json"]);
+    assert_eq!(ran.out, "");
+    // The same by its other name: a test's standard output is a pipe.
+    let ran = lab.run(&["talk", "-i", "question.wav", "-o", "/dev/stdout", "--json"]);
+    ran.expect_failure(2, &["cannot share standard output"]);
 }
 
 fn read(path: &Path) -> Vec<i16> {

@@ -253,6 +253,14 @@ impl Exchange {
         }
     }
 
+    /// When everything that was said so far counts as answered, whether or not more will be said.
+    pub(crate) fn answered_at(&self) -> Option<Time> {
+        match self.patience_for_answer()? {
+            (patience, Outcome::Answered) => Some(self.last_sign + patience),
+            (_, Outcome::NothingHeard | Outcome::NotUnderstood | Outcome::Unanswered) => None,
+        }
+    }
+
     /// When [`Exchange::outcome`] is worth another look although nothing happened.
     pub(crate) fn deadline(&self) -> Option<Time> {
         self.patience().map(|(patience, _)| self.last_sign + patience)
@@ -266,7 +274,14 @@ impl Exchange {
     /// How long to wait for the next sign, and what its absence means. `None` while what we
     /// wait for has limits of its own: the input, a turn of the agent and what goes before it.
     fn patience(&self) -> Option<(Duration, Outcome)> {
-        if !self.input_ended || self.turns > 0 || self.dawn == Dawn::Preparing {
+        if !self.input_ended {
+            return None;
+        }
+        self.patience_for_answer()
+    }
+
+    fn patience_for_answer(&self) -> Option<(Duration, Outcome)> {
+        if self.turns > 0 || self.dawn == Dawn::Preparing {
             return None;
         }
         if !self.heard && self.silent {
@@ -454,6 +469,36 @@ mod tests {
     fn a_file_with_two_questions_is_fed_to_its_end() {
         use Sign::*;
         let signs = [(1, SpeechStarted), (2, SpeechStopped), (4, ReplyDone), (30, SpeechStarted)];
+        check(&signs, None);
+    }
+
+    /// Of somebody who may go on speaking.
+    #[test]
+    fn each_question_of_a_conversation_is_answered_in_its_time() {
+        use Sign::*;
+        let check = |signs: &[(u64, Sign)], expected: Option<u64>| {
+            let mut exchange = Exchange::default();
+            for (second, sign) in signs {
+                exchange.note(*sign, Time::from_millis(second * 1000));
+            }
+            let answered = exchange.answered_at().map(|at| at.since_start().as_secs());
+            assert_eq!(answered, expected, "{signs:?}");
+        };
+        let signs = [
+            (1, SpeechStarted),
+            (2, SpeechStopped),
+            (3, HandedOff),
+            (3, TurnStarted),
+            (4, ReplyDone),
+            (9, TurnEnded),
+            (10, Replying),
+            (12, ReplyDone),
+            (20, SpeechStarted),
+        ];
+        check(&[], None);
+        check(&signs[..5], None);
+        check(&signs[..7], None);
+        check(&signs[..8], Some(13));
         check(&signs, None);
     }
 

@@ -1,4 +1,5 @@
-//! Plays a recording to the conversation, as somebody who waits for the answers.
+//! Gives the conversation its question: plays a recording, as somebody who waits for the answers,
+//! or passes on live sound as it arrives.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,11 +7,13 @@ use std::time::Duration;
 use app_server_client::{CallError, Client};
 use app_server_protocol::{AudioChunk, RealtimeAppendAudioParams, code, methods};
 use audio_dsp::DUET_HZ;
-use audio_io::WavReader;
+use audio_io::{RawPlace, RawReader, WavReader};
 use stdx::Time;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
+use super::ends::Input;
 use super::exchange::{Floor, Sign};
 use super::pauses::Pauses;
 use super::{Clock, Manners, Pace};
@@ -33,6 +36,10 @@ const OVER: Duration = Duration::from_millis(2_500);
 /// How far it is looked ahead for whether anything follows a pause.
 const AHEAD: usize = 3_000;
 
+/// Frames of live sound that were read and not sent: 200 ms. Then it waits in its pipe, and a
+/// recorder that cannot wait says so.
+const BEHIND: usize = 10;
+
 /// How long the reason of an ended conversation may take to arrive.
 const LAST_NEWS: Duration = Duration::from_secs(1);
 
@@ -44,6 +51,8 @@ pub(super) struct Feeder {
     pub(super) clock: Clock,
     /// Who has the word, as far as it is known.
     pub(super) floor: watch::Receiver<Floor>,
+    /// When the last frame that sounds was sent.
+    pub(super) voiced: watch::Sender<Time>,
 }
 
 /// News of the recording.
@@ -102,6 +111,7 @@ impl Feeder {
             self.append(&frame).await?;
             if quiet == Duration::ZERO {
                 voiced = self.clock.now();
+                self.voiced.send_replace(voiced);
             }
             if !listening {
                 continue;
@@ -125,8 +135,7 @@ impl Feeder {
             }
             settled = waits || OVER <= quiet;
         }
-        let sign = if pauses.has_sounded() { Sign::InputEnded } else { Sign::SilenceEnded };
-        if fed.send(Fed::Ended { sign, voiced }).await.is_err() {
+        if !tell_end(&fed, &pauses, voiced).await {
             return Ok(());
         }
         match self.pace {
@@ -134,6 +143,37 @@ impl Feeder {
             Pace::AsTaken => ticks.reset(),
             Pace::Live => (),
         }
+        self.be_silent(&mut ticks).await
+    }
+
+    /// Live sound has a clock of its own: whoever records it.
+    pub(super) async fn pass_on(
+        self,
+        place: RawPlace,
+        fed: mpsc::Sender<Fed>,
+    ) -> Result<(), HeadlessError> {
+        let (heard, mut frames) = mpsc::channel(BEHIND);
+        let mut reading = JoinSet::new();
+        reading.spawn_blocking(move || read(place, &heard));
+        let mut pauses = Pauses::default();
+        let mut voiced = self.clock.now();
+        while let Some(frame) = frames.recv().await {
+            let quiet = pauses.note(&frame, FRAME);
+            self.append(&frame).await?;
+            if quiet == Duration::ZERO {
+                voiced = self.clock.now();
+                self.voiced.send_replace(voiced);
+            }
+        }
+        match reading.join_next().await {
+            Some(Ok(ended)) => ended?,
+            Some(Err(panicked)) => std::panic::resume_unwind(panicked.into_panic()),
+            None => (),
+        }
+        if !tell_end(&fed, &pauses, voiced).await {
+            return Ok(());
+        }
+        let mut ticks = interval(FRAME);
         self.be_silent(&mut ticks).await
     }
 
@@ -171,6 +211,26 @@ impl Feeder {
             }
         }
     }
+}
+
+/// Whether anybody wants to know.
+async fn tell_end(fed: &mpsc::Sender<Fed>, pauses: &Pauses, voiced: Time) -> bool {
+    let sign = if pauses.has_sounded() { Sign::InputEnded } else { Sign::SilenceEnded };
+    fed.send(Fed::Ended { sign, voiced }).await.is_ok()
+}
+
+/// On a thread of its own: nobody waits for it. To the end, or until nobody listens.
+fn read(place: RawPlace, heard: &mpsc::Sender<Vec<i16>>) -> Result<(), HeadlessError> {
+    let read = || {
+        let mut sound = RawReader::new(place.open_input()?);
+        while let Some(frame) = sound.next_frame()? {
+            if heard.blocking_send(frame).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    };
+    read().map_err(|source| HeadlessError::Stream { input: Input::Raw(place.clone()), source })
 }
 
 impl Track {

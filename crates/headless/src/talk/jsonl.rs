@@ -1,12 +1,11 @@
 //! One JSON event per line (`docs/talk.md`).
 
 use std::io;
-use std::path::Path;
 
 use app_server_protocol::{ServerNotification, SpeakerName, ThreadStartResult};
 use serde::{Deserialize, Serialize};
 
-use super::{Latency, TalkReport, View};
+use super::{Latency, Output, Silenced, TalkReport, View};
 use crate::console::Console;
 use crate::exit::{Exit, HeadlessError};
 use crate::json_item::{Item, ItemNames, is_text};
@@ -44,6 +43,10 @@ enum Event<'a> {
     },
     Error {
         message: &'a str,
+    },
+    Silenced {
+        after_ms: i64,
+        dropped_ms: u64,
     },
     Latency(Latency),
     Answer {
@@ -144,13 +147,22 @@ impl View for Jsonl<'_> {
         }
     }
 
-    fn ended(&mut self, report: &TalkReport, output: &Path) -> io::Result<()> {
+    fn silenced(&mut self, silenced: Silenced) -> io::Result<()> {
+        let Silenced { after_ms, dropped_ms } = silenced;
+        self.say(&Event::Silenced { after_ms, dropped_ms })
+    }
+
+    fn lost_sound(&mut self, output: &Output) -> io::Result<()> {
+        self.say(&Event::Warning { message: &super::lost_sound(output) })
+    }
+
+    fn ended(&mut self, report: &TalkReport, output: &Output) -> io::Result<()> {
         let TalkReport { exit, thread: _, answer, unfinished, latency: _, rollout } = report;
         if let Some(message) = unfinished {
             self.say(&Event::Error { message })?;
         }
         let status = status(*exit);
-        let output = Some(output.display().to_string());
+        let output = output.path().map(|it| it.display().to_string());
         let rollout = rollout.as_deref();
         self.say(&Event::End { status, answer: answer.as_deref(), output, rollout })
     }

@@ -1,11 +1,10 @@
 //! The answer's text on standard output; steps, captions and latency on standard error.
 
 use std::io;
-use std::path::Path;
 
 use app_server_protocol::{ServerNotification, ThreadStartResult};
 
-use super::{Latency, TalkReport, View};
+use super::{Latency, Output, Silenced, TalkReport, View};
 use crate::console::Console;
 use crate::exit::HeadlessError;
 use crate::steps;
@@ -72,8 +71,27 @@ impl View for People<'_> {
         }
     }
 
-    fn ended(&mut self, report: &TalkReport, output: &Path) -> io::Result<()> {
-        self.console.note(format_args!("the spoken answer is in {}", output.display()))?;
+    fn silenced(&mut self, silenced: Silenced) -> io::Result<()> {
+        let Silenced { after_ms, dropped_ms } = silenced;
+        self.console.note(format_args!(
+            "silenced {:.2} s after you were heard, {:.2} s unsaid",
+            after_ms as f64 / 1000.0,
+            dropped_ms as f64 / 1000.0,
+        ))
+    }
+
+    fn lost_sound(&mut self, output: &Output) -> io::Result<()> {
+        self.console.note(format_args!("warning: {}", super::lost_sound(output)))
+    }
+
+    fn ended(&mut self, report: &TalkReport, output: &Output) -> io::Result<()> {
+        match output {
+            Output::Wav(path) => {
+                self.console.note(format_args!("the spoken answer is in {}", path.display()))?;
+            }
+            // It has been heard.
+            Output::Raw(_) => {}
+        }
         match &report.unfinished {
             Some(why) => self.console.note(format_args!("error: {why}")),
             None => Ok(()),

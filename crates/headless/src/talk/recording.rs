@@ -1,7 +1,5 @@
 //! What a speaker would have played from the end of the question on.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -92,12 +90,6 @@ impl Recording {
         self.timeline.finish(until)?;
         self.unfinished.put()
     }
-}
-
-/// Whether `output` is `input`: the same file, by whatever name.
-pub(crate) fn is_same_file(input: &Path, output: &Path) -> bool {
-    let id = |path: &Path| fs::metadata(path).ok().map(|it| (it.dev(), it.ino()));
-    id(input).is_some_and(|input| Some(input) == id(output))
 }
 
 fn length(samples: usize) -> Duration {

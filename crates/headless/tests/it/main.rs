@@ -4,4 +4,5 @@
 mod exec;
 mod peer;
 mod sample;
+mod streams;
 mod talk;

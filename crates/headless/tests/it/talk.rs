@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use app_server_protocol::AudioChunk;
 use audio_io::{WavReader, write_wav};
 use headless::{
-    Exit, HeadlessError, Manners, Pace, Server, Signal, TalkArgs, TalkFormat, TalkReport,
-    ThreadArgs, talk, talk_capabilities,
+    Exit, HeadlessError, Input, Manners, Output, Pace, Server, Signal, TalkArgs, TalkFormat,
+    TalkReport, ThreadArgs, talk, talk_capabilities,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -19,12 +19,12 @@ use tokio::time::{Instant, sleep};
 use crate::peer::{Peer, console, thread};
 
 /// Half a second of something that sounds.
-const QUESTION_FRAMES: usize = 25;
+pub(crate) const QUESTION_FRAMES: usize = 25;
 
-struct Ran {
-    report: Result<TalkReport, HeadlessError>,
-    out: String,
-    progress: String,
+pub(crate) struct Ran {
+    pub(crate) report: Result<TalkReport, HeadlessError>,
+    pub(crate) out: String,
+    pub(crate) progress: String,
     dir: TempDir,
 }
 
@@ -34,7 +34,7 @@ impl Ran {
     }
 }
 
-fn question(dir: &Path) -> PathBuf {
+pub(crate) fn question(dir: &Path) -> PathBuf {
     let path = dir.join("question.wav");
     // One that a test has put there stays.
     if !path.exists() {
@@ -73,13 +73,28 @@ async fn run_with<F>(
 where
     F: Future<Output = Peer>,
 {
+    let ends = (question(dir.path()), dir.path().join("answer.wav"));
+    run_between(dir, ends, format, (pace, manners), play).await
+}
+
+/// From the one file or pipe to the other.
+pub(crate) async fn run_between<F>(
+    dir: TempDir,
+    (input, output): (PathBuf, PathBuf),
+    format: TalkFormat,
+    (pace, manners): (Pace, Manners),
+    play: impl FnOnce(Peer, mpsc::Sender<Signal>) -> F,
+) -> Ran
+where
+    F: Future<Output = Peer>,
+{
     let (mut peer, connection) = Peer::start();
     let (mut console, out, progress) = console();
     let (signals, mut received) = mpsc::channel(2);
     let args = TalkArgs {
         thread: ThreadArgs { cwd: Some("/w".into()), ..ThreadArgs::default() },
-        input: question(dir.path()),
-        output: dir.path().join("answer.wav"),
+        input: Input::named(input),
+        output: Output::named(output),
         format,
         pace,
         manners,
@@ -97,7 +112,7 @@ where
     Ran { report, out: out.text(), progress: progress.text(), dir }
 }
 
-async fn start(peer: &mut Peer) {
+pub(crate) async fn start(peer: &mut Peer) {
     peer.start_thread().await;
     let params = peer.expect("thread/realtime/start", json!({})).await;
     assert_eq!(params["outputModality"], "audio");
@@ -106,17 +121,17 @@ async fn start(peer: &mut Peer) {
         .await;
 }
 
-async fn stage(peer: &mut Peer, stage: &str) {
+pub(crate) async fn stage(peer: &mut Peer, stage: &str) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
     peer.tell("thread/realtime/stage", json!({ "stage": stage, "atMs": now })).await;
 }
 
-async fn says(peer: &mut Peer, role: &str, text: &str) {
+pub(crate) async fn says(peer: &mut Peer, role: &str, text: &str) {
     peer.tell("thread/realtime/transcript/delta", json!({ "role": role, "delta": text })).await;
     peer.tell("thread/realtime/transcript/done", json!({ "role": role, "text": text })).await;
 }
 
-async fn sounds(peer: &mut Peer, pcm: &[i16]) {
+pub(crate) async fn sounds(peer: &mut Peer, pcm: &[i16]) {
     let audio = serde_json::to_value(AudioChunk::new(pcm, 24_000, None)).unwrap();
     peer.tell("thread/realtime/outputAudio/delta", json!({ "audio": audio })).await;
 }
@@ -166,7 +181,7 @@ async fn a_usual_talk(mut peer: Peer) -> Peer {
     peer
 }
 
-async fn goodbye(peer: &mut Peer) {
+pub(crate) async fn goodbye(peer: &mut Peer) {
     peer.expect("thread/realtime/stop", json!({})).await;
     peer.tell("thread/realtime/closed", json!({ "reason": "requested" })).await;
     peer.expect("thread/read", json!({ "thread": thread() })).await;
@@ -615,8 +630,8 @@ async fn mistakes_are_found_before_anything_is_started() {
         let (_signals, mut received) = mpsc::channel(1);
         let args = TalkArgs {
             thread: ThreadArgs::default(),
-            input,
-            output,
+            input: Input::named(input),
+            output: Output::named(output),
             format: TalkFormat::People { captions: false },
             pace: Pace::AsTaken,
             manners: Manners::Waits,
@@ -635,7 +650,7 @@ async fn mistakes_are_found_before_anything_is_started() {
 }
 
 /// Sound, a second of quiet, sound.
-fn two_questions(dir: &Path) {
+pub(crate) fn two_questions(dir: &Path) {
     let sound = (0..QUESTION_FRAMES * 480).map(|i| (i % 100) as i16 * 100);
     let samples: Vec<i16> =
         sound.clone().chain(std::iter::repeat_n(0, 24_000)).chain(sound).collect();
@@ -643,7 +658,7 @@ fn two_questions(dir: &Path) {
 }
 
 /// Hears on until a frame sounds; the silent ones before it.
-async fn until_sound(peer: &mut Peer) -> usize {
+pub(crate) async fn until_sound(peer: &mut Peer) -> usize {
     let mut silent = 0;
     loop {
         let frame = &peer.hear(1).await[0];
@@ -654,7 +669,7 @@ async fn until_sound(peer: &mut Peer) -> usize {
     }
 }
 
-async fn is_answered(peer: &mut Peer, question: &str, answer: &str) {
+pub(crate) async fn is_answered(peer: &mut Peer, question: &str, answer: &str) {
     stage(peer, "speechStopped").await;
     says(peer, "user", question).await;
     stage(peer, "transcribed").await;
@@ -745,6 +760,48 @@ async fn who_does_not_wait_talks_over_the_answer() {
     // A second of the first reply, and two of the second.
     let heard = ran.answer().iter().filter(|sample| **sample == 1000).count();
     assert!((70_000..76_000).contains(&heard), "{heard} samples");
+}
+
+/// Nobody says when a live conversation is over.
+#[tokio::test(start_paused = true)]
+async fn each_answer_is_told_while_the_conversation_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let sound = (0..QUESTION_FRAMES * 480).map(|i| (i % 100) as i16 * 100);
+    // Ten seconds.
+    let silence = std::iter::repeat_n(0, 240_000);
+    let samples: Vec<i16> = sound.clone().chain(silence).chain(sound).collect();
+    write_wav(&dir.path().join("question.wav"), &samples).unwrap();
+    let manners = (Pace::AsTaken, Manners::Interrupts);
+    let ran = run_with(dir, TalkFormat::Json, manners, |mut peer, _| async move {
+        start(&mut peer).await;
+        peer.hear(QUESTION_FRAMES).await;
+        stage(&mut peer, "speechStarted").await;
+        is_answered(&mut peer, "First?", "One.").await;
+        until_sound(&mut peer).await;
+        peer.hear(QUESTION_FRAMES - 1).await;
+        stage(&mut peer, "speechStarted").await;
+        is_answered(&mut peer, "Second?", "Two.").await;
+        goodbye(&mut peer).await;
+        peer
+    })
+    .await;
+    assert_eq!(ran.report.unwrap().exit, Exit::Done);
+    let events = ran.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let told: Vec<String> =
+        events.map(|it| format!("{} {}", it["type"], it["text"]).replace('"', "")).collect();
+    let expected = [
+        "start null",
+        "user_transcript First?",
+        "spoken_transcript One.",
+        "latency null",
+        "answer One.",
+        "user_transcript Second?",
+        "spoken_transcript Two.",
+        "latency null",
+        "answer Two.",
+        "end null",
+    ];
+    assert_eq!(told, expected);
 }
 
 /// What a recording ends with is no pause: nobody waits twice.

@@ -1,0 +1,150 @@
+//! What hears the answer: a file that is a recording of it, or a speaker.
+
+use std::time::Duration;
+
+use audio_io::RawPlace;
+use stdx::Time;
+
+use super::ends::Output;
+use super::recording::Recording;
+use super::speaker::{Speaker, Told};
+use crate::exit::HeadlessError;
+
+pub(super) enum Sink {
+    File(Recording),
+    Speaker(Speaker),
+}
+
+/// A sink before the conversation begins.
+pub(super) enum Place {
+    File(Box<Recording>),
+    Speaker(RawPlace),
+}
+
+/// An answer that somebody talked over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Silence {
+    /// When the last sample that was written sounds, if the player keeps up.
+    pub(super) sounds_until: Time,
+    /// What will never sound.
+    pub(super) dropped: Duration,
+}
+
+impl Place {
+    /// A place that cannot be written to is known here, but for a pipe that nobody reads yet.
+    pub(super) fn prepare(output: &Output) -> Result<Self, HeadlessError> {
+        Ok(match output {
+            Output::Wav(path) => Self::File(Box::new(Recording::create(path)?)),
+            Output::Raw(place) => Self::Speaker(place.clone()),
+        })
+    }
+
+    /// The conversation begins.
+    pub(super) fn begin(self, now: Time) -> Sink {
+        match self {
+            Self::File(recording) => Sink::File(*recording),
+            Self::Speaker(place) => Sink::Speaker(Speaker::start(place, now)),
+        }
+    }
+}
+
+impl Sink {
+    /// `pcm` arrived now.
+    pub(super) fn play(&mut self, pcm: &[i16], now: Time) -> Result<Option<Told>, HeadlessError> {
+        match self {
+            Self::File(recording) => {
+                recording.play(pcm, now)?;
+                Ok(None)
+            }
+            Self::Speaker(speaker) => Ok(speaker.play(pcm)),
+        }
+    }
+
+    /// What arrives next begins something. A recording cannot say when it sounds.
+    pub(super) fn mark(&mut self, mark: usize) {
+        match self {
+            Self::File(_) => (),
+            Self::Speaker(speaker) => speaker.mark(mark),
+        }
+    }
+
+    /// Somebody spoke: what has not sounded never will.
+    pub(super) fn stop(&mut self, now: Time) -> Result<Option<Silence>, HeadlessError> {
+        match self {
+            Self::File(recording) => {
+                recording.stop(now)?;
+                Ok(None)
+            }
+            Self::Speaker(speaker) => Ok(speaker.stop().map(|it| Silence {
+                sounds_until: speaker.moment(it.sounds_until),
+                dropped: it.dropped,
+            })),
+        }
+    }
+
+    /// The question has ended. The first one counts: a recording begins here.
+    pub(super) fn question_ended(&mut self, now: Time) -> Result<(), HeadlessError> {
+        match self {
+            Self::File(recording) => Ok(recording.begin(now)?),
+            Self::Speaker(_) => Ok(()),
+        }
+    }
+
+    /// When everything that has arrived will have sounded. In the past where it has.
+    pub(super) fn sounds_until(&self, now: Time) -> Time {
+        match self {
+            Self::File(recording) => recording.sounds_until(),
+            Self::Speaker(speaker) => speaker.sounds_until(now),
+        }
+    }
+
+    /// When the answer is where it belongs: a file takes what has not sounded yet too.
+    pub(super) fn complete_at(&self, now: Time) -> Time {
+        match self {
+            Self::File(_) => now,
+            Self::Speaker(speaker) => speaker.sounds_until(now),
+        }
+    }
+
+    /// When [`Sink::carry`] has something to do.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        match self {
+            Self::File(_) => None,
+            Self::Speaker(speaker) => speaker.deadline(),
+        }
+    }
+
+    pub(super) fn carry(&mut self, now: Time) -> Result<Vec<Told>, HeadlessError> {
+        match self {
+            Self::File(_) => Ok(Vec::new()),
+            Self::Speaker(speaker) => speaker.carry(now),
+        }
+    }
+
+    /// Waits until something was taken that [`Sink::carry`] gave.
+    pub(super) async fn written(&mut self) {
+        match self {
+            Self::File(_) => std::future::pending().await,
+            Self::Speaker(speaker) => speaker.written().await,
+        }
+    }
+
+    /// The answer is complete.
+    pub(super) fn finish(self) -> Result<(), HeadlessError> {
+        match self {
+            Self::File(recording) => recording.finish(),
+            Self::Speaker(_) => Ok(()),
+        }
+    }
+
+    /// It came to no good end. What has sounded is the user's; why it could not be kept as well
+    /// matters less.
+    pub(super) fn give_up(self) {
+        match self {
+            Self::File(recording) if recording.has_sound() => {
+                recording.finish().ok();
+            }
+            Self::File(_) | Self::Speaker(_) => (),
+        }
+    }
+}
