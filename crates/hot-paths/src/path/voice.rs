@@ -6,7 +6,7 @@ use protocol::{RealtimeEvent, RealtimeVersion, SessionMode};
 use realtime_session::{LinkEpoch, LinkNews};
 use realtime_wire::client::Codec;
 use serde_json::json;
-use thread::{ConversationId, Input, Opening, Output, Prompt, StartupContext};
+use thread::{ConversationId, Input, Opening, Output, Prompt, StartupContext, Steps};
 
 use super::{FRAME, Path, Told, tone};
 
@@ -36,6 +36,7 @@ impl Voice {
             prompt: Prompt::Text(String::new()),
             context: StartupContext::Text(String::new()),
             start_instructions: None,
+            steps: Steps::Untold,
         }));
         let dial = |output| match output {
             Output::Connect { conversation: _, epoch } => Some(epoch),
