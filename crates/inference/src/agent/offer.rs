@@ -5,7 +5,7 @@
 //! * It edits files to answer a question, and says that it has edited what it has not touched.
 //!   Whether an edit is wanted, it knows ([`Kind`]): so it is asked first. A question gets no
 //!   tool that writes; for an edit it looks once, then reads files, and then writes one or
-//!   gives it up. A new file is made before it looks, or after it has written one.
+//!   gives it up, and is told then that nothing was changed.
 //! * It repeats a call whose result did not help it, until somebody stops it. What was asked
 //!   since the last change of a file is not offered again: the tool itself where it takes
 //!   nothing, the one option where that is its only argument. Anything else is noticed when
@@ -49,6 +49,62 @@ const OVERVIEWS: usize = 2;
 /// Calls after which an edit may be given up: it turned out to be none, or none that can be
 /// made here.
 const LOOKS: usize = 3;
+
+/// More of them after an edit that was refused: another file read, and another edit.
+const RETRIES: usize = 2;
+
+/// The edits since the user's last words, by what became of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Edits {
+    made: usize,
+    refused: usize,
+}
+
+impl Edits {
+    /// After so many calls of the turn.
+    fn may_be_given_up(self, calls: usize) -> bool {
+        // Refused once, it is told why, and tries again.
+        let looks = if self.refused == 1 { LOOKS + RETRIES } else { LOOKS };
+        self.made == 0 && looks <= calls
+    }
+
+    /// Whether an edit may be given up now, and would be told as one that was made.
+    pub(super) fn is_to_be_given_up(request: &ModelRequest) -> bool {
+        Self::in_turn(request).may_be_given_up(calls_of_turn(request).len())
+    }
+
+    fn in_turn(request: &ModelRequest) -> Self {
+        let mut asked = Vec::new();
+        let mut edits = Self::default();
+        for item in &request.input {
+            match item {
+                ModelItem::Message { role: Role::User, .. } => {
+                    asked.clear();
+                    edits = Self::default();
+                }
+                ModelItem::ToolCall(call) => {
+                    if effect(&request.tools, &call.name) == Some(ToolEffect::Writes) {
+                        asked.push(&call.call);
+                    }
+                }
+                ModelItem::ToolOutput { call, output } if asked.contains(&call) => {
+                    asked.retain(|it| *it != call);
+                    match output.starts_with(NOT_CHANGED) {
+                        true => edits.refused += 1,
+                        false => edits.made += 1,
+                    }
+                }
+                ModelItem::ToolOutput { .. }
+                | ModelItem::Message { .. }
+                | ModelItem::Reasoning { .. } => {}
+            }
+        }
+        edits
+    }
+}
+
+/// How the result of an edit begins that was not made.
+const NOT_CHANGED: &str = "Not changed";
 
 /// What a grammar leaves out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -157,6 +213,7 @@ impl Withheld {
         };
         let writes = |it: &ToolSpec| it.effect == ToolEffect::Writes;
         let overview = |it: &ToolSpec| it.parameters.is_empty();
+        let edits = Edits::in_turn(request);
         match kind {
             Kind::Question => {
                 self.withhold_all(request, writes);
@@ -164,13 +221,12 @@ impl Withheld {
                     self.withhold_all(request, overview);
                 }
             }
-            Kind::Edit if 0 < of_kind(&writes) => {}
+            Kind::Edit if 0 < edits.made => {}
             Kind::Edit => {
-                self.answer = calls.len() < LOOKS;
+                self.answer = !edits.may_be_given_up(calls.len());
                 if !calls.is_empty() {
-                    // It has found the place, or will not by looking around; and who has looked
-                    // wants to change what there is, not to make a file beside it.
-                    self.withhold_all(request, |it| !names_a_file(it));
+                    // It has found the place, or will not by looking around.
+                    self.withhold_all(request, |it| !writes(it) && !names_a_file(it));
                 }
             }
         }

@@ -6,14 +6,12 @@
 //! What is the same in every request of a thread comes first, so that its computed state can
 //! be kept: instructions, tools, the names that arguments may have. Only then the talk.
 
-use protocol::{
-    ModelItem, ModelRequest, Property, Role, Schema, ToolCall, ToolChoice, ToolEffect, ToolSpec,
-};
+use protocol::{ModelItem, ModelRequest, Property, Role, Schema, ToolCall, ToolChoice, ToolSpec};
 use serde::Serialize as _;
 use serde_json::Value;
 
 use super::grammar::{ANSWER, ANSWER_TEXT, BLOCK_OPENS, block_property, kind_text};
-use super::offer::Kind;
+use super::offer::{Edits, Kind};
 use crate::Route;
 
 /// Options of one argument that are still told in its own line; longer lists stand below the
@@ -155,7 +153,7 @@ impl Prompt {
                     told += 1;
                     let last = told == results;
                     let fact = match kind {
-                        Kind::Edit if last && !is_edited(request) => UNCHANGED,
+                        Kind::Edit if last && Edits::is_to_be_given_up(request) => UNCHANGED,
                         Kind::Edit | Kind::Question => "",
                     };
                     talk.message(
@@ -189,34 +187,6 @@ fn reminder(asked: &str) -> String {
 
 /// Left alone the model says that it did what it could not do.
 const UNCHANGED: &str = " No file was changed so far.";
-
-/// Whether a file was changed since the user's last words.
-fn is_edited(request: &ModelRequest) -> bool {
-    let mut edits = Vec::new();
-    let mut edited = false;
-    for item in &request.input {
-        match item {
-            ModelItem::Message { role: Role::User, .. } => {
-                edited = false;
-                edits.clear();
-            }
-            ModelItem::ToolCall(call) => {
-                let tool = request.tools.iter().find(|it| it.name == call.name);
-                if tool.is_some_and(|it| it.effect == ToolEffect::Writes) {
-                    edits.push(&call.call);
-                }
-            }
-            ModelItem::ToolOutput { call, output } => {
-                edited |= edits.contains(&call) && !output.starts_with(NOT_CHANGED);
-            }
-            ModelItem::Message { .. } | ModelItem::Reasoning { .. } => {}
-        }
-    }
-    edited
-}
-
-/// How the result of an edit begins that was not made.
-const NOT_CHANGED: &str = "Not changed";
 
 /// JSON with a space after each comma and colon, as models write it.
 pub(crate) fn spaced_json(value: &Value) -> String {

@@ -1,5 +1,5 @@
-//! `write_file`, `replace_lines` and `create_file`: edits for a model that loses things, checked
-//! before they are kept.
+//! `write_file` and `replace_lines`: edits for a model that loses things, checked before they are
+//! kept.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use apply_patch::Change;
 use protocol::{
     ChangeKind, FileChange, ItemStatus, Property, RepositoryFacts, Schema, ToolEffect, ToolSpec,
 };
-use workspace::{PathError, Root};
+use workspace::Root;
 
 use super::{Tool, file_choice};
 use crate::arguments::{Arguments, BadArguments};
@@ -22,8 +22,6 @@ use crate::toolbox::{Job, Style};
 pub(crate) const WRITE: Tool = Tool { name: "write_file", spec: write_spec, start: start_write };
 pub(crate) const REPLACE: Tool =
     Tool { name: "replace_lines", spec: replace_spec, start: start_replace };
-pub(crate) const CREATE: Tool =
-    Tool { name: "create_file", spec: create_spec, start: start_create };
 
 /// A file of this size is about what the bundled model can write again without losing parts of
 /// it, and in a minute.
@@ -82,33 +80,9 @@ fn replace_spec(style: Style, facts: &RepositoryFacts) -> Option<ToolSpec> {
     })
 }
 
-fn create_spec(style: Style, _facts: &RepositoryFacts) -> Option<ToolSpec> {
-    if style != Style::Typed {
-        return None;
-    }
-    Some(ToolSpec {
-        name: "create_file".to_owned(),
-        description: "makes a file that does not exist yet".to_owned(),
-        parameters: vec![
-            Property::required("name", "Its path.", Schema::Text { max_chars: Some(120) }),
-            Property::required("content", "Its text.", Schema::Text { max_chars: Some(8000) }),
-        ],
-        effect: ToolEffect::Writes,
-    })
-}
-
-fn start_create(job: Job, arguments: &Arguments) -> Result<RunningTool, BadArguments> {
-    let content = arguments.text("content")?.to_owned();
-    editing(job, arguments.text("name")?, ChangeKind::Add, move |path, before| match before {
-        Some(_) => Err(format!("{path} exists already. Read it, then use write_file.")),
-        None if content.trim().is_empty() => Err("The text is empty.".to_owned()),
-        None => Ok(as_file(&content, "")),
-    })
-}
-
 fn start_write(job: Job, arguments: &Arguments) -> Result<RunningTool, BadArguments> {
     let content = arguments.text("content")?.to_owned();
-    editing_old(job, arguments, move |path, before| {
+    editing(job, arguments, move |path, before| {
         let after = as_file(&content, before);
         if SMALL_LINES < before.lines().count() {
             return Err(format!("{path} is too long to be written as a whole. Use replace_lines."));
@@ -126,7 +100,7 @@ fn start_replace(job: Job, arguments: &Arguments) -> Result<RunningTool, BadArgu
     };
     let (first, last) = (number("first_line")?, number("last_line")?);
     let text = arguments.optional_text("text")?.unwrap_or_default().to_owned();
-    editing_old(job, arguments, move |path, before| {
+    editing(job, arguments, move |path, before| {
         let lines: Vec<&str> = before.split_inclusive('\n').collect();
         if first == 0 || last < first || lines.len() < last {
             let count = lines.len();
@@ -148,29 +122,15 @@ fn start_replace(job: Job, arguments: &Arguments) -> Result<RunningTool, BadArgu
     })
 }
 
-/// As [`editing`], of a file that there is.
-fn editing_old(
+/// Reads the file, lets `edit` make the new text of it, checks that, and writes it.
+fn editing(
     job: Job,
     arguments: &Arguments,
     edit: impl FnOnce(&str, &str) -> Result<String, String> + Send + 'static,
 ) -> Result<RunningTool, BadArguments> {
-    let kind = ChangeKind::Update { moved_to: None };
-    editing(job, arguments.text("path")?, kind, move |path, before| match before {
-        Some(before) => edit(path, before),
-        None => Err(format!("{path} does not exist.")),
-    })
-}
-
-/// Reads the file, if there is one, lets `edit` make the new text of it, checks that, and writes
-/// it.
-fn editing(
-    job: Job,
-    path: &str,
-    kind: ChangeKind,
-    edit: impl FnOnce(&str, Option<&str>) -> Result<String, String> + Send + 'static,
-) -> Result<RunningTool, BadArguments> {
-    let path = path.to_owned();
+    let path = arguments.text("path")?.to_owned();
     let call = job.call.call.clone();
+    let kind = ChangeKind::Update { moved_to: None };
     let planned = vec![FileChange { path: path.clone(), kind, diff: String::new() }];
     let started = item(&call, planned.clone(), ItemStatus::InProgress, "");
     Ok(RunningTool::new(started, move |mut ports| async move {
@@ -194,7 +154,7 @@ async fn carry_out(
     job: &Job,
     ports: &mut Ports,
     path: &str,
-    edit: impl FnOnce(&str, Option<&str>) -> Result<String, String> + Send + 'static,
+    edit: impl FnOnce(&str, &str) -> Result<String, String> + Send + 'static,
 ) -> Result<Change, String> {
     may_write(&job.context.sandbox)?;
     let facts = Arc::clone(&job.context.facts);
@@ -205,15 +165,14 @@ async fn carry_out(
         root.may_change(&path).map_err(|error| format!("{error}."))?;
         let sources = Sources { root: &root, facts: &facts };
         let before = match root.read(&path, FILE_LIMIT) {
-            Ok(_) => Some(sources.text(&path).ok_or_else(|| format!("{path} is not text."))?),
-            Err(PathError::Missing(_)) => None,
+            Ok(_) => sources.text(&path).ok_or_else(|| format!("{path} is not text."))?,
             Err(error) => return Err(format!("{error}.")),
         };
-        let after = edit(&path, before.as_deref())?;
-        if Some(&after) == before.as_ref() {
+        let after = edit(&path, &before)?;
+        if after == before {
             return Err(format!("That is what {path} says already."));
         }
-        Ok(Change { path, before, after: Some(after), moved_to: None })
+        Ok(Change { path, before: Some(before), after: Some(after), moved_to: None })
     })
     .await?;
     let (before, after) = (change.before.as_deref(), change.after.as_deref());
@@ -230,12 +189,8 @@ async fn carry_out(
     blocking(move || {
         let root = Root::of(&facts).map_err(|error| format!("{error}."))?;
         // Not over what somebody else wrote in the meantime.
-        let now = match root.read(&change.path, FILE_LIMIT) {
-            Ok(now) => Some(now),
-            Err(PathError::Missing(_)) => None,
-            Err(error) => return Err(format!("{error}.")),
-        };
-        if change.before.as_deref().map(str::as_bytes) != now.as_deref() {
+        let now = root.read(&change.path, FILE_LIMIT).map_err(|error| format!("{error}."))?;
+        if change.before.as_deref().map(str::as_bytes) != Some(&now) {
             return Err(format!("{} was changed by somebody else; read it again.", change.path));
         }
         let written = write_all(&root, std::slice::from_ref(&change));
@@ -341,8 +296,7 @@ fn is_renamed(name: &str, before: &str, after: &str) -> bool {
 fn told(change: &Change) -> String {
     let diff = diff(change);
     let lines: Vec<&str> = diff.lines().skip(2).filter(|line| !line.starts_with("@@")).collect();
-    let done = if change.before.is_some() { "changed" } else { "made" };
-    format!("{} is {done}:\n{}", change.path, clip(&lines.join("\n"), SHOWN))
+    format!("{} is changed:\n{}", change.path, clip(&lines.join("\n"), SHOWN))
 }
 
 #[cfg(test)]

@@ -42,7 +42,6 @@ pub(crate) const TOOLS: &[Tool] = &[
     git::LAST,
     edit::WRITE,
     edit::REPLACE,
-    edit::CREATE,
 ];
 
 /// Files that are enumerated for a grammar; with more of them the name is free text.

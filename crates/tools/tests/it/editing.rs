@@ -305,32 +305,3 @@ async fn each_language_is_parsed_by_its_own_tools() {
         assert!(outcome.output.starts_with(&format!("{path} is changed")), "{}", outcome.output);
     }
 }
-
-#[tokio::test]
-async fn a_small_model_makes_files() {
-    let repository = repository(&[("a.py", "x = 1\n")]);
-    let context = context(repository.path(), Style::Typed);
-    let make = async |name: &str, content: &str| {
-        let arguments = serde_json::json!({ "name": name, "content": content });
-        run(&context, "create_file", arguments).await
-    };
-    let made = make("docs/notes.txt", "one\ntwo").await;
-    assert_eq!(made.output, "docs/notes.txt is made:\n+one\n+two");
-    assert_eq!(text(&repository, "docs/notes.txt"), "one\ntwo\n");
-    assert_eq!(changes(&made.item).changes[0].kind, ChangeKind::Add);
-    assert_eq!(changes(&made.item).status, ItemStatus::Completed);
-    for (name, content, because) in [
-        ("a.py", "x = 2\n", "a.py exists already. Read it, then use write_file."),
-        ("b.py", "x = (\n", "The new text has a syntax error: "),
-        ("b.py", " \n", "The text is empty."),
-        ("../b.py", "x = 1\n", "../b.py is outside the workspace."),
-        (".git/hooks/post-commit", "true\n", ".git"),
-    ] {
-        let refused = make(name, content).await;
-        assert_eq!(changes(&refused.item).status, ItemStatus::Failed, "{name}");
-        let output = refused.output;
-        assert!(output.starts_with("Not changed. ") && output.contains(because), "{output}");
-    }
-    assert_eq!(text(&repository, "a.py"), "x = 1\n");
-    assert!(!repository.path().join("b.py").exists());
-}

@@ -120,17 +120,14 @@ async fn catalogues_fit_the_model_and_the_repository() {
     let rust = repository(&[("Cargo.toml", "[package]\n"), ("src/lib.rs", "")]);
     assert_eq!(
         names(Style::Typed, rust.path()),
-        "run_tests read_file search git_log git_diff git_status last_commit write_file create_file"
+        "run_tests read_file search git_log git_diff git_status last_commit write_file"
     );
     assert_eq!(
         names(Style::Full, rust.path()),
         "shell apply_patch run_tests list_files read_file search"
     );
     // A small model that is asked for tests and cannot look would make some up.
-    assert_eq!(
-        names(Style::Typed, directory(&[]).path()),
-        "run_tests list_files search create_file"
-    );
+    assert_eq!(names(Style::Typed, directory(&[]).path()), "run_tests list_files search");
     let full = names(Style::Full, directory(&[]).path());
     assert_eq!(full, "shell apply_patch list_files read_file search");
 }
