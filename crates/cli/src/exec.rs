@@ -1,6 +1,6 @@
 //! `duet exec`.
 
-use std::io::{IsTerminal as _, Read as _};
+use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use app_server_protocol::Capabilities;
@@ -79,6 +79,15 @@ fn resumed(
         thread.cwd = None;
     }
     Ok((thread, prompt))
+}
+
+/// A line for standard output. Whoever reads it may have gone, or its disk be full: that is no
+/// panic.
+pub(crate) fn print_line(line: impl std::fmt::Display) -> Result<(), Failure> {
+    let mut out = std::io::stdout();
+    writeln!(out, "{line}")
+        .and_then(|()| out.flush())
+        .map_err(|error| Failure::other(format!("cannot write the output: {error}")))
 }
 
 /// Standard output and error. `NO_COLOR` set to anything turns colours off.

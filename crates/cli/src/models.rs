@@ -10,13 +10,15 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use models::{Condition, Fetcher, File, Machine, Manifest, Options, Progress, Shelf, size};
 use transport::{Network, Trust};
 
+use crate::exec::print_line;
 use crate::failure::Failure;
 use crate::signals::Signals;
 
 /// Said wherever the bundled model is first met.
 pub(crate) const WHAT_IT_CAN: &str = "\
 The bundled agent (Qwen2.5-Coder 1.5B) answers questions about a repository: it runs tests, searches, reads files and
-the git history, and rewrites small files. It is not a match for a large model: with OPENAI_API_KEY set, or a
+the git history, and rewrites small files; it has no shell, and makes, moves or deletes no files. What it says of why
+something fails is often wrong. It is not a match for a large model: with OPENAI_API_KEY set, or a
 [model_providers.ID] with base_url in ~/.duet/config.toml, duet uses that one instead.";
 
 /// Shows and fetches the model files that duet runs on without a network
@@ -87,7 +89,7 @@ pub(crate) async fn run(arguments: ModelsArgs) -> Result<Exit, Failure> {
     let manifest = Manifest::bundled().map_err(Failure::other)?;
     let shelf = shelf()?;
     match arguments.command {
-        Command::List => print!("{}", list(&manifest, &shelf)),
+        Command::List => print_line(list(&manifest, &shelf).trim_end())?,
         Command::Verify { ids } => return verify(&manifest, &shelf, &ids),
         Command::Path { id } => return path(&manifest, &shelf, id),
         Command::Rm { ids, all: false } if ids.is_empty() => {
@@ -175,7 +177,7 @@ fn verify(manifest: &Manifest, shelf: &Shelf, ids: &[String]) -> Result<Exit, Fa
         if told != "whole" {
             bad.push(&file.id);
         }
-        println!("{:<20}  {told}", file.id);
+        print_line(format_args!("{:<20}  {told}", file.id))?;
     }
     if bad.is_empty() {
         return Ok(Exit::Done);
@@ -187,7 +189,7 @@ fn verify(manifest: &Manifest, shelf: &Shelf, ids: &[String]) -> Result<Exit, Fa
 
 fn path(manifest: &Manifest, shelf: &Shelf, id: Option<String>) -> Result<Exit, Failure> {
     let Some(id) = id else {
-        println!("{}", shelf.dir().display());
+        print_line(shelf.dir().display())?;
         return Ok(Exit::Done);
     };
     let file = named(manifest, std::slice::from_ref(&id))?.remove(0);
@@ -195,7 +197,7 @@ fn path(manifest: &Manifest, shelf: &Shelf, id: Option<String>) -> Result<Exit, 
     if !path.is_file() {
         return Err(Failure::other(format!("{id} is not here: run `duet models fetch {id}`")));
     }
-    println!("{}", path.display());
+    print_line(path.display())?;
     Ok(Exit::Done)
 }
 

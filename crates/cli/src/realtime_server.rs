@@ -11,6 +11,7 @@ use realtime_server::{ApiKey, Exposure, Options, RealtimeServer};
 use transport::{Network, Trust};
 
 use crate::args::RealtimeServerArgs;
+use crate::exec::print_line;
 use crate::failure::Failure;
 use crate::services::Services;
 use crate::signals::Signals;
@@ -45,12 +46,12 @@ pub(crate) async fn run(args: RealtimeServerArgs, services: Services) -> Result<
     let mut signals = Signals::listen()?;
     let voice = services.voice(services.models(Network::new(Trust::System)));
     let server = RealtimeServer::bind(options, voice).await.map_err(Failure::other)?;
-    println!("listening on {}", server.url());
+    print_line(format_args!("listening on {}", server.url()))?;
     let key_file = match given {
         Some(_) => None,
         None => {
             let file = KeyFile::write(services.home.path(), server.addr().port(), &key)?;
-            println!("the key is in {}", file.0.display());
+            print_line(format_args!("the key is in {}", file.0.display()))?;
             Some(file)
         }
     };

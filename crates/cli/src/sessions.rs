@@ -10,7 +10,7 @@ use serde_json::json;
 use stdx::Date;
 
 use crate::args::SessionsArgs;
-use crate::exec::directory;
+use crate::exec::{directory, print_line};
 use crate::failure::Failure;
 
 /// Read at most, where only those of one directory are shown.
@@ -28,10 +28,11 @@ pub(crate) fn run(args: SessionsArgs) -> Result<Exit, Failure> {
         );
     }
     for session in &sessions {
-        println!(
-            "{}",
-            if json { as_json(session) } else { for_people(session, SystemTime::now()) }
-        );
+        let line = match json {
+            true => as_json(session),
+            false => for_people(session, SystemTime::now()),
+        };
+        print_line(line)?;
     }
     Ok(Exit::Done)
 }

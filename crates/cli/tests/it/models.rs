@@ -1,4 +1,5 @@
 use std::fs;
+use std::process::Stdio;
 
 use crate::lab::Lab;
 
@@ -41,5 +42,19 @@ fn what_no_source_has_cannot_be_fetched() {
     assert_eq!(ran.code, Some(3), "{}", ran.err);
     for words in ["mirror", "duet models fetch --from DIR"] {
         assert!(ran.err.contains(words), "{words:?} is not in:\n{}", ran.err);
+    }
+}
+
+/// `duet models list | head -1`
+#[test]
+fn a_reader_that_goes_away_is_no_panic() {
+    let lab = Lab::new();
+    lab.hollow_voice();
+    for args in [&["models", "list"][..], &["models", "path"], &["models", "verify", "vad"]] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = lab.duet().args(args).stdout(full).stderr(Stdio::piped()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("cannot write the output: "), "{said}");
     }
 }
