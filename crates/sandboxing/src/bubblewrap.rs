@@ -21,10 +21,12 @@ const PLACES: [&str; 2] = ["/usr/bin/bwrap", "/usr/local/bin/bwrap"];
 /// Made anew in there, so that devices of this machine cannot be written.
 const SHARED_MEMORY: &str = "/dev/shm";
 
-/// A command in its wrapping. The files must stay open until it was started.
+/// A command in its wrapping, to be started without any environment: bubblewrap itself runs
+/// before there is a sandbox, and what `LD_LIBRARY_PATH` and its like name may lie in the workspace.
+/// The files must stay open until it was started.
 pub(crate) struct Wrapped {
     pub(crate) argv: Vec<OsString>,
-    _filters: Vec<OwnedFd>,
+    _files: Vec<OwnedFd>,
 }
 
 /// The program that wraps, where it is installed and nobody but root could have changed it.
@@ -40,10 +42,11 @@ pub(crate) fn program() -> Option<PathBuf> {
 pub(crate) fn try_it(program: &Path) -> Result<(), ConfineError> {
     let confinement = Confinement { writes: Writes::Only(Vec::new()), network: Network::Closed };
     let argv = [OsStr::new("/bin/true")];
-    let wrapped = wrap(program, &argv, Path::new("/"), &confinement)?;
+    let wrapped = wrap(program, &argv, Path::new("/"), &[], &confinement)?;
     let failed = |why: String| ConfineError::Bubblewrap(why);
     let output = std::process::Command::new(&wrapped.argv[0])
         .args(&wrapped.argv[1..])
+        .env_clear()
         .stdin(Stdio::null())
         .output()
         .map_err(|error| failed(error.to_string()))?;
@@ -65,18 +68,27 @@ pub(crate) fn wrap_command(
         return Ok(None);
     }
     let argv: Vec<&OsStr> = argv.iter().map(OsString::as_os_str).collect();
-    wrap(wrapper, &argv, cwd, confinement).map(Some)
+    wrap(wrapper, &argv, cwd, env, confinement).map(Some)
 }
 
 fn wrap(
     wrapper: &Path,
     argv: &[&OsStr],
     cwd: &Path,
+    env: &[(OsString, OsString)],
     confinement: &Confinement,
 ) -> Result<Wrapped, ConfineError> {
     let Confinement { writes, network } = confinement;
-    let mut wrapped: Vec<OsString> = vec![wrapper.into()];
-    let mut add = |words: &[&OsStr]| wrapped.extend(words.iter().map(OsString::from));
+    let mut options: Vec<u8> = Vec::new();
+    let mut add = |words: &[&OsStr]| {
+        for word in words {
+            options.extend(word.as_encoded_bytes());
+            options.push(0);
+        }
+    };
+    for (name, value) in env {
+        add(&["--setenv".as_ref(), name, value]);
+    }
     let bind = |how: &'static str, path: &Path| [OsString::from(how), path.into(), path.into()];
     match writes {
         Writes::Anywhere => add(&["--bind".as_ref(), "/".as_ref(), "/".as_ref()]),
@@ -117,9 +129,15 @@ fn wrap(
         add(&["--add-seccomp-fd".as_ref(), &number]);
         files.push(file);
     }
-    add(&["--chdir".as_ref(), cwd.as_os_str(), "--".as_ref()]);
-    add(argv);
-    Ok(Wrapped { argv: wrapped, _filters: files })
+    add(&["--chdir".as_ref(), cwd.as_os_str()]);
+    // In a file: everybody on this machine can read a command line, and the environment is in it.
+    let options =
+        in_memory(&options).map_err(|error| ConfineError::Bubblewrap(error.to_string()))?;
+    let number = OsString::from(options.as_raw_fd().to_string());
+    files.push(options);
+    let mut wrapped = vec![wrapper.into(), "--args".into(), number, "--".into()];
+    wrapped.extend(argv.iter().map(OsString::from));
+    Ok(Wrapped { argv: wrapped, _files: files })
 }
 
 /// A file that the child inherits.

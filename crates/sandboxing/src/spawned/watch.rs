@@ -138,6 +138,7 @@ fn start(command: &Command) -> Result<Started, (Refusal, String)> {
                 .map_err(|why| (Refusal::NoSandbox, format!("{error}; {why}")))?
                 .ok_or_else(not_found)?;
             let mut process = process(&wrapped.argv[0], &wrapped.argv[1..]).map_err(failed)?;
+            process.env_clear();
             (process.spawn(), By::Bubblewrap)
         }
         Err(error) => return Err(no_sandbox(&error)),

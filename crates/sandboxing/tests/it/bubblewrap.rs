@@ -137,3 +137,19 @@ async fn a_polite_command_may_clean_up_and_nothing_is_left() {
     assert_eq!(exit.ending, Ending::Killed);
     gone(&sleeper);
 }
+
+/// Whatever the command's environment names is for the command alone: the wrapper runs outside.
+#[tokio::test]
+async fn the_wrapper_loads_nothing_from_the_workspace() {
+    if !works_here() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let command =
+        script("tr '\\0' '\\n' < /proc/$PPID/environ; echo $LD_DEBUG; true", directory.path(), &[]);
+    let mut env = command.env.clone();
+    env.push(("LD_DEBUG".into(), "none".into()));
+    let (output, exit) = wrapped(Command { env, errors: Errors::Discarded, ..command }).await;
+    assert_eq!(output, "none\n", "the wrapper's own environment is empty");
+    assert_eq!(exit, SUCCESS);
+}
