@@ -89,9 +89,10 @@ impl Edits {
                 }
                 ModelItem::ToolOutput { call, output } if asked.contains(&call) => {
                     asked.retain(|it| *it != call);
-                    match output.starts_with(NOT_CHANGED) {
-                        true => edits.refused += 1,
-                        false => edits.made += 1,
+                    // Everything else is a reason: of the tool, or of whoever refused the call.
+                    match output.lines().next().is_some_and(|it| it.ends_with(IS_CHANGED)) {
+                        true => edits.made += 1,
+                        false => edits.refused += 1,
                     }
                 }
                 ModelItem::ToolOutput { .. }
@@ -103,8 +104,8 @@ impl Edits {
     }
 }
 
-/// How the result of an edit begins that was not made.
-const NOT_CHANGED: &str = "Not changed";
+/// How the first line of an edit's result ends that was made (`write_file`, `replace_lines`).
+const IS_CHANGED: &str = " is changed:";
 
 /// What a grammar leaves out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -350,7 +350,7 @@ fn an_edit_that_was_not_made_is_said_to_be_none() {
         [once.clone(), vec![read.clone(), result("y"), read.clone(), result("z")]].concat();
     assert_eq!(said(Kind::Question, looked.clone()), 0);
     assert_eq!(said(Kind::Edit, looked), 1);
-    let refused = vec![write.clone(), result("Not changed. Why?")];
+    let refused = vec![write.clone(), result("refused: this thread is read-only.")];
     let tried = [once.clone(), refused.clone(), once[1..].to_vec()].concat();
     assert_eq!(said(Kind::Edit, tried.clone()), 0, "it tries again");
     assert_eq!(said(Kind::Edit, [tried.clone(), refused].concat()), 1);
