@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 /// which each stage of a spoken request was reached. Its value is an empty object.
 pub const STAGES_EXTENSION: &str = "duet/stages";
 
+/// Key of [`Capabilities::extensions`] that turns on `thread/realtime/playback`: what is to become
+/// of the sound that a client has and has not played. Its value is an empty object.
+pub const PLAYBACK_EXTENSION: &str = "duet/playback";
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InitializeParams {

@@ -30,7 +30,8 @@ pub use crate::config::{
     SkillsListParams, SkillsListResult,
 };
 pub use crate::initialize::{
-    Capabilities, ClientInfo, InitializeParams, InitializeResult, STAGES_EXTENSION,
+    Capabilities, ClientInfo, InitializeParams, InitializeResult, PLAYBACK_EXTENSION,
+    STAGES_EXTENSION,
 };
 pub use crate::item::{
     CommandAction, CommandStatus, FileUpdate, FileUpdateKind, PatchStatus, ThreadItem, ToolOutput,
@@ -46,10 +47,10 @@ pub use crate::notification::{
     TurnStarted, WarningNotice,
 };
 pub use crate::realtime::{
-    AudioChunk, AudioShapeError, OutputModality, RealtimeAppendAudioParams,
+    AudioChunk, AudioShapeError, OutputModality, PlaybackName, RealtimeAppendAudioParams,
     RealtimeAppendTextParams, RealtimeClosed, RealtimeError, RealtimeItemAdded,
-    RealtimeListVoicesParams, RealtimeListVoicesResult, RealtimeOutputAudioDelta, RealtimePrompt,
-    RealtimeStage, RealtimeStartParams, RealtimeStarted, RealtimeStopParams,
+    RealtimeListVoicesParams, RealtimeListVoicesResult, RealtimeOutputAudioDelta, RealtimePlayback,
+    RealtimePrompt, RealtimeStage, RealtimeStartParams, RealtimeStarted, RealtimeStopParams,
     RealtimeTranscriptDelta, RealtimeTranscriptDone, RealtimeTransport, RealtimeVersionName,
     RealtimeVoices, SpeakerName, StageName,
 };

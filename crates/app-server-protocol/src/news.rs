@@ -23,7 +23,8 @@ use crate::notification::{
 };
 use crate::realtime::{
     AudioChunk, RealtimeClosed, RealtimeError, RealtimeItemAdded, RealtimeOutputAudioDelta,
-    RealtimeStage, RealtimeStarted, RealtimeTranscriptDelta, RealtimeTranscriptDone,
+    RealtimePlayback, RealtimeStage, RealtimeStarted, RealtimeTranscriptDelta,
+    RealtimeTranscriptDone,
 };
 use crate::thread::{Thread, ThreadStatus, TokenUsage};
 use crate::turn::{Turn, TurnError, TurnState};
@@ -389,6 +390,11 @@ fn realtime(thread: &ThreadId, at: SystemTime, notice: &RealtimeNotice) -> Serve
             };
             News::RealtimeClosed(RealtimeClosed { thread_id, reason: Some(reason.to_owned()) })
         }
+        RealtimeNotice::Playback { change } => News::RealtimePlayback(RealtimePlayback {
+            thread_id,
+            change: (*change).into(),
+            at_ms: millis(at),
+        }),
         RealtimeNotice::Stage { stage } => News::RealtimeStage(RealtimeStage {
             thread_id,
             stage: (*stage).into(),

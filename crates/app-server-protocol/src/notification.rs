@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 
 use crate::item::ThreadItem;
 use crate::realtime::{
-    RealtimeClosed, RealtimeError, RealtimeItemAdded, RealtimeOutputAudioDelta, RealtimeStage,
-    RealtimeStarted, RealtimeTranscriptDelta, RealtimeTranscriptDone,
+    RealtimeClosed, RealtimeError, RealtimeItemAdded, RealtimeOutputAudioDelta, RealtimePlayback,
+    RealtimeStage, RealtimeStarted, RealtimeTranscriptDelta, RealtimeTranscriptDone,
 };
 use crate::rpc::Message;
 use crate::thread::{Thread, ThreadStatus, TokenUsage};
@@ -74,6 +74,7 @@ notifications! {
     RealtimeError "thread/realtime/error" (RealtimeError);
     RealtimeClosed "thread/realtime/closed" (RealtimeClosed);
     RealtimeStage "thread/realtime/stage" (RealtimeStage);
+    RealtimePlayback "thread/realtime/playback" (RealtimePlayback);
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use protocol::{RealtimeVersion, Speaker, Stage};
+use protocol::{PlaybackChange, RealtimeVersion, Speaker, Stage};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
@@ -273,6 +273,37 @@ pub struct RealtimeStage {
     pub stage: StageName,
     /// Milliseconds since 1970.
     pub at_ms: u64,
+}
+
+/// Our extension [`crate::PLAYBACK_EXTENSION`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RealtimePlayback {
+    pub thread_id: String,
+    pub change: PlaybackName,
+    /// Milliseconds since 1970.
+    pub at_ms: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PlaybackName {
+    /// Be silent, and keep what has not sounded.
+    Held,
+    /// Go on where it was held.
+    Resumed,
+    /// Drop what has not sounded.
+    Stopped,
+}
+
+impl From<PlaybackChange> for PlaybackName {
+    fn from(change: PlaybackChange) -> Self {
+        match change {
+            PlaybackChange::Held => Self::Held,
+            PlaybackChange::Resumed => Self::Resumed,
+            PlaybackChange::Stopped => Self::Stopped,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use app_server_protocol::{
     Capabilities, ClientInfo, ClientRequest, ErrorObject, InitializeParams, InitializeResult,
-    Lines, Message, RequestId, STAGES_EXTENSION, ServerNotification,
+    Lines, Message, PLAYBACK_EXTENSION, RequestId, STAGES_EXTENSION, ServerNotification,
 };
 use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -220,12 +220,16 @@ impl<S: Service> Client<'_, S> {
 
     fn tell(&mut self, news: ServerNotification) {
         let State::Initialized(capabilities) = &self.state else { return };
-        let is_extension = matches!(news, ServerNotification::RealtimeStage(_));
+        let extension = match &news {
+            ServerNotification::RealtimeStage(_) => Some(STAGES_EXTENSION),
+            ServerNotification::RealtimePlayback(_) => Some(PLAYBACK_EXTENSION),
+            _ => None,
+        };
         let unwanted = capabilities
             .opt_out_notification_methods
             .as_ref()
             .is_some_and(|methods| methods.iter().any(|method| method == news.method()));
-        if unwanted || (is_extension && !capabilities.has_extension(STAGES_EXTENSION)) {
+        if unwanted || extension.is_some_and(|it| !capabilities.has_extension(it)) {
             return;
         }
         self.outbox.tell(news);

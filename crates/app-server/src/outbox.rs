@@ -152,6 +152,7 @@ fn delta(news: &mut ServerNotification) -> Option<(Text<'_>, &mut String)> {
         | News::RealtimeError(_)
         | News::RealtimeClosed(_)
         | News::RealtimeStage(_)
+        | News::RealtimePlayback(_)
         | News::Unknown { .. } => None,
     }
 }

@@ -51,6 +51,8 @@ pub struct Playout<M> {
     marks: VecDeque<(u64, M)>,
     /// When the last sound that was given is over.
     sound_end: Duration,
+    /// What waits does not sound for now.
+    held: bool,
 }
 
 /// What is to be written now.
@@ -79,6 +81,7 @@ impl<M> Default for Playout<M> {
             passed: 0,
             marks: VecDeque::new(),
             sound_end: Duration::ZERO,
+            held: false,
         }
     }
 }
@@ -97,9 +100,22 @@ impl<M> Playout<M> {
         self.marks.push_back((self.passed + self.queue.len() as u64, mark));
     }
 
+    /// Somebody speaks: what was not given waits. Gives when the last sample that was given sounds,
+    /// if the player keeps up; in the past where it has.
+    pub fn hold(&mut self) -> Duration {
+        self.held = true;
+        self.sound_end
+    }
+
+    /// What waits sounds next.
+    pub fn resume(&mut self) {
+        self.held = false;
+    }
+
     /// Somebody spoke: what was not given never sounds. `None` where nothing waited, or nothing has
     /// sounded yet.
     pub fn stop(&mut self) -> Option<Silenced> {
+        self.held = false;
         let dropped = self.clear();
         let silenced = Silenced { dropped, sounds_until: self.sound_end };
         (dropped != Duration::ZERO && self.sound_end != Duration::ZERO).then_some(silenced)
@@ -116,14 +132,14 @@ impl<M> Playout<M> {
         if here + ahead < self.given + step {
             return None;
         }
-        let sound = (here + SOUND_AHEAD - self.given).min(self.queue.len() as u64);
+        let sound = (here + SOUND_AHEAD).saturating_sub(self.given).min(self.sounding());
         let mut pcm: Vec<i16> = self.queue.drain(..sound as usize).collect();
         self.given += sound;
         self.passed += sound;
         if 0 < sound {
             self.sound_end = time_of(self.skipped + self.given);
         }
-        if self.queue.is_empty() {
+        if self.sounding() == 0 {
             let silence = (here + SILENCE_AHEAD).saturating_sub(self.given);
             pcm.extend(std::iter::repeat_n(0, silence as usize));
             self.given += silence;
@@ -158,7 +174,7 @@ impl<M> Playout<M> {
     }
 
     /// When everything that arrived will have sounded, as far as is known at `at`; in the past
-    /// where it has.
+    /// where it has. What is held counts as if it went on now.
     pub fn sounds_until(&self, at: Duration) -> Duration {
         if self.queue.is_empty() {
             return self.sound_end;
@@ -169,10 +185,15 @@ impl<M> Playout<M> {
 
     /// The least that is given, and how far ahead.
     fn step(&self) -> (u64, u64) {
-        match self.queue.len() as u64 {
+        match self.sounding() {
             0 => (FRAME, SILENCE_AHEAD),
             waiting => (FRAME.min(waiting), SOUND_AHEAD),
         }
+    }
+
+    /// Samples that wait to sound, and may.
+    fn sounding(&self) -> u64 {
+        if self.held { 0 } else { self.queue.len() as u64 }
     }
 
     fn clear(&mut self) -> Duration {
@@ -209,6 +230,8 @@ mod tests {
         /// Milliseconds of a sample.
         Play(u64, i16),
         Mark(char),
+        Hold,
+        Resume,
         Stop,
         /// The reader takes whatever is due, as it falls due, until then.
         Until(u64),
@@ -254,6 +277,8 @@ mod tests {
                     }
                 }
                 Mark(mark) => playout.mark(*mark),
+                Hold => writeln!(story, "held, sounds until {:?}", playout.hold()).unwrap(),
+                Resume => playout.resume(),
                 Stop => writeln!(story, "{:?}", playout.stop()).unwrap(),
                 Until(until) => {
                     loop {
@@ -316,6 +341,32 @@ mod tests {
         );
         // Nothing waits: nothing was silenced.
         check(&[Play(20, 7), Until(0), Stop], "0: 7x20ms 0x20ms\nNone\nsounds until 20ms\n");
+    }
+
+    #[test]
+    fn what_was_held_goes_on_where_it_was_held() {
+        check(
+            &[
+                Play(300, 7),
+                Mark('a'),
+                Play(40, 8),
+                Until(50),
+                Hold,
+                Until(230),
+                Play(20, 9),
+                Resume,
+                Until(360),
+                Hold,
+                Stop,
+                Until(500),
+            ],
+            "0: 7x100ms\n20: 7x20ms\n40: 7x20ms\nheld, sounds until 140ms\n\
+             120: 0x20ms\n140: 0x20ms\n160: 0x20ms\n180: 0x20ms\n200: 0x20ms\n220: 0x20ms\n\
+             230: 7x70ms\n250: 7x20ms\n270: 7x20ms\n290: 7x20ms\n310: 7x20ms\n330: 7x10ms 8x10ms, a begins\n\
+             350: 8x20ms\nheld, sounds until 450ms\n\
+             Some(Silenced { dropped: 30ms, sounds_until: 450ms })\n\
+             430: 0x20ms\n450: 0x20ms\n470: 0x20ms\n490: 0x20ms\nsounds until 450ms\n",
+        );
     }
 
     #[test]

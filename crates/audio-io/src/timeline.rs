@@ -41,6 +41,8 @@ pub struct Timeline {
     queue: VecDeque<i16>,
     /// Samples of silence that were left out.
     skipped: u64,
+    /// What waits while somebody speaks over it.
+    held: Option<VecDeque<i16>>,
     flushed: u64,
 }
 
@@ -77,12 +79,17 @@ impl Timeline {
             written: 0,
             queue: VecDeque::new(),
             skipped: 0,
+            held: None,
             flushed: 0,
         })
     }
 
     /// `pcm` arrived at `at`: it sounds then, or right after what is still sounding.
     pub fn play(&mut self, at: Duration, pcm: &[i16]) -> Result<(), TimelineError> {
+        if let Some(held) = &mut self.held {
+            held.extend(pcm);
+            return Ok(());
+        }
         self.settle(at)?;
         let gap = self.place(at).saturating_sub(self.end());
         let silence = gap.min(LONGEST_SILENCE);
@@ -92,14 +99,32 @@ impl Timeline {
         Ok(())
     }
 
+    /// From `at` on there is silence; what waits is kept, and so is what arrives.
+    pub fn hold(&mut self, at: Duration) -> Result<(), TimelineError> {
+        if self.held.is_none() {
+            self.settle(at)?;
+            self.held = Some(std::mem::take(&mut self.queue));
+        }
+        Ok(())
+    }
+
+    /// What was held goes on at `at`.
+    pub fn resume(&mut self, at: Duration) -> Result<(), TimelineError> {
+        match self.held.take() {
+            Some(held) if !held.is_empty() => self.play(at, &Vec::from(held)),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// At `at` the speaker fell silent: the rest of what waits is dropped.
     pub fn stop(&mut self, at: Duration) -> Result<(), TimelineError> {
+        self.held = None;
         self.settle(at)?;
         self.queue.clear();
         Ok(())
     }
 
-    /// How long the file is, with everything that waits.
+    /// How long the file is, with everything that waits and is not held.
     pub fn len(&self) -> Duration {
         Duration::from_secs_f64(self.end() as f64 / f64::from(DUET_HZ))
     }
@@ -108,8 +133,9 @@ impl Timeline {
         self.end() == 0
     }
 
-    /// Plays out what waits, adds silence up to `until` and closes the file.
+    /// Plays out what waits, also what is held, adds silence up to `until` and closes the file.
     pub fn finish(mut self, until: Duration) -> Result<(), TimelineError> {
+        self.resume(until)?;
         self.play(until, &[])?;
         self.write(self.queue.len())?;
         match self.file.take() {

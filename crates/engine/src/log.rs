@@ -148,6 +148,7 @@ fn lasts(body: &EventBody) -> bool {
             | RealtimeNotice::Handoff { .. }
             | RealtimeNotice::Error { .. }
             | RealtimeNotice::Closed { .. }
+            | RealtimeNotice::Playback { .. }
             | RealtimeNotice::Stage { .. } => true,
             RealtimeNotice::ItemAdded { .. }
             | RealtimeNotice::TranscriptDelta { .. }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::{Environment, LocalVoice, RemoteVoice, Secret, VoiceService};
-use protocol::{RealtimeVersion, SessionMode};
+use protocol::{BargeIn, RealtimeVersion, SessionMode};
 use realtime_client::{Ending, Link, Outbox, Received, Target};
 use realtime_session::{LinkEpoch, LinkNews};
 use realtime_wire::client::{Endpoint, handshake};
@@ -96,6 +96,13 @@ pub(crate) fn opening(
         version: *version,
         mode: *mode,
         voice: voice.clone(),
+        // A service decides by itself, as its clients are used to; in v1 ours does so as well.
+        barge_in: match (service, version) {
+            (VoiceService::Local(_), RealtimeVersion::V2) => BargeIn::Weighed,
+            (VoiceService::Local(_), RealtimeVersion::V1) | (VoiceService::Remote(_), _) => {
+                BargeIn::ByService
+            }
+        },
         prompt: prompt.clone(),
         context: match context {
             Some(text) => StartupContext::Text(text.clone()),

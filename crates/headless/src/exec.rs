@@ -207,6 +207,7 @@ fn progress(news: &ServerNotification) -> Option<Progress<'_>> {
         | News::RealtimeError(_)
         | News::RealtimeClosed(_)
         | News::RealtimeStage(_)
+        | News::RealtimePlayback(_)
         | News::Unknown { .. } => return None,
     })
 }

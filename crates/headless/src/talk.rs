@@ -15,9 +15,10 @@ use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use app_server_protocol::{
-    Capabilities, OutputModality, RealtimeStartParams, RealtimeStopParams, RealtimeTransport,
-    STAGES_EXTENSION, ServerNotification, SpeakerName, StageName, ThreadItem, ThreadReadParams,
-    ThreadStartResult, ThreadStatus, TurnInterruptParams, TurnState, methods,
+    Capabilities, OutputModality, PLAYBACK_EXTENSION, PlaybackName, RealtimePlayback,
+    RealtimeStartParams, RealtimeStopParams, RealtimeTransport, STAGES_EXTENSION,
+    ServerNotification, SpeakerName, StageName, ThreadItem, ThreadReadParams, ThreadStartResult,
+    ThreadStatus, TurnInterruptParams, TurnState, methods,
 };
 use audio_io::{RawPlace, WavReader};
 use serde_json::Value;
@@ -98,7 +99,8 @@ pub struct TalkReport {
 
 /// What this face must ask for when it connects.
 pub fn capabilities() -> Capabilities {
-    let extensions = [(STAGES_EXTENSION.to_owned(), Value::Object(serde_json::Map::new()))];
+    let extensions = [STAGES_EXTENSION, PLAYBACK_EXTENSION]
+        .map(|it| (it.to_owned(), Value::Object(serde_json::Map::new())));
     Capabilities {
         experimental_api: true,
         extensions: Some(extensions.into_iter().collect()),
@@ -200,6 +202,8 @@ async fn converse(
         sink: place.begin(clock.now()),
         exchange: Exchange::default(),
         stages: Vec::new(),
+        held: None,
+        is_aside: false,
         deeds: Deeds::default(),
         turn: None,
         turn_failed: false,
@@ -270,6 +274,8 @@ trait View {
     fn answered(&mut self, latency: Latency, answer: Option<&str>) -> io::Result<()>;
     /// Somebody talked over an answer. Only where it is known what sounds.
     fn silenced(&mut self, silenced: Silenced) -> io::Result<()>;
+    /// An answer goes on after as many milliseconds: what was said over it asks for nothing.
+    fn resumed(&mut self, after_ms: u64) -> io::Result<()>;
     /// The player takes less than sounds, and what waited for it is dropped.
     fn lost_sound(&mut self, output: &Output) -> io::Result<()>;
     fn ended(&mut self, report: &TalkReport, output: &Output) -> io::Result<()>;
@@ -286,7 +292,11 @@ struct Talk {
     clock: Clock,
     sink: Sink,
     exchange: Exchange,
-    stages: Vec<(StageName, u64)>,
+    stages: Vec<Reached>,
+    /// Somebody speaks over the answer.
+    held: Option<Held>,
+    /// What is written down next asks for nothing.
+    is_aside: bool,
     deeds: Deeds,
     turn: Option<String>,
     /// Whether the last turn failed.
@@ -302,6 +312,26 @@ struct Talk {
     answer: Option<String>,
     /// The last thing that went wrong without ending it.
     warning: Option<String>,
+}
+
+/// A stage of the question that was asked last.
+#[derive(Debug, Clone, Copy)]
+struct Reached {
+    stage: StageName,
+    at_ms: u64,
+    /// Whether it belongs to a question: what is only a sign that somebody listens does not.
+    counts: bool,
+}
+
+/// An answer that somebody speaks over, until it is known what that is.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    at_ms: u64,
+    /// When the last sample sounds that was written, where that is known.
+    sounds_until: Option<Time>,
+    /// How many of the stages were reached before.
+    stages: usize,
+    question_end: Option<Time>,
 }
 
 /// An answer that somebody talked over, in milliseconds.
@@ -492,7 +522,8 @@ impl Talk {
             return Ok(());
         }
         let question_end = self.question_end.unwrap_or_else(|| self.clock.now());
-        self.latency = Latency::of(&stages, self.clock.unix_ms(question_end));
+        let stages = stages.iter().filter(|it| it.counts).map(|it| (it.stage, it.at_ms));
+        self.latency = Latency::of(stages, self.clock.unix_ms(question_end));
         view.answered(self.latency, answer.as_deref())?;
         self.answer = answer.or(self.answer.take());
         Ok(())
@@ -501,7 +532,7 @@ impl Talk {
     /// The first sample of a reply was given to whoever plays it: not before that it sounds.
     fn note_sounds(&mut self, stage: usize, now: Time) {
         let now_ms = self.clock.unix_ms(now);
-        if let Some((_, at_ms)) = self.stages.get_mut(stage) {
+        if let Some(Reached { at_ms, .. }) = self.stages.get_mut(stage) {
             *at_ms = now_ms.max(*at_ms);
         }
     }
@@ -517,17 +548,13 @@ impl Talk {
         let now = self.clock.now();
         match news {
             News::RealtimeStage(it) => {
-                self.stages.push((it.stage, it.at_ms));
+                let counts = match it.stage {
+                    StageName::Transcribed => !std::mem::take(&mut self.is_aside),
+                    _other => true,
+                };
+                self.stages.push(Reached { stage: it.stage, at_ms: it.at_ms, counts });
                 let sign = match it.stage {
-                    StageName::SpeechStarted => {
-                        if let Some(Silence { sounds_until, dropped }) = self.sink.stop(now)? {
-                            let until_ms = self.clock.unix_ms(sounds_until).cast_signed();
-                            let after_ms = until_ms.wrapping_sub(it.at_ms.cast_signed());
-                            let dropped_ms = u64::try_from(dropped.as_millis()).unwrap_or(u64::MAX);
-                            view.silenced(Silenced { after_ms, dropped_ms })?;
-                        }
-                        Sign::SpeechStarted
-                    }
+                    StageName::SpeechStarted => Sign::SpeechStarted,
                     StageName::SpeechStopped => {
                         match self.manners {
                             Manners::Waits => {}
@@ -552,6 +579,7 @@ impl Talk {
                 };
                 self.exchange.note(sign, now);
             }
+            News::RealtimePlayback(it) => self.note_playback(it, now, view)?,
             News::RealtimeOutputAudioDelta(it) => {
                 let pcm = it.audio.pcm().map_err(|error| HeadlessError::Conversation {
                     message: format!("the answer cannot be heard: {error}"),
@@ -627,6 +655,59 @@ impl Talk {
             | News::Error(_)
             | News::RealtimeStarted(_)
             | News::Unknown { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// What becomes of the answer that somebody speaks over.
+    fn note_playback(
+        &mut self,
+        news: &RealtimePlayback,
+        now: Time,
+        view: &mut (dyn View + '_),
+    ) -> Result<(), HeadlessError> {
+        match news.change {
+            PlaybackName::Held => {
+                self.held = Some(Held {
+                    at_ms: news.at_ms,
+                    sounds_until: self.sink.hold(now)?,
+                    stages: self.stages.len(),
+                    question_end: self.question_end,
+                });
+            }
+            PlaybackName::Resumed => {
+                self.sink.resume(now)?;
+                self.exchange.note(Sign::SaidAside, now);
+                self.is_aside = true;
+                let Some(held) = self.held.take() else { return Ok(()) };
+                for reached in self.stages.iter_mut().skip(held.stages) {
+                    reached.counts &= reached.stage != StageName::SpeechStopped;
+                }
+                self.question_end = held.question_end;
+                view.resumed(news.at_ms.saturating_sub(held.at_ms))?;
+            }
+            PlaybackName::Stopped => {
+                let held = self.held.take();
+                if let Some(Silence { sounds_until, dropped }) = self.sink.stop(now)? {
+                    let sounds_until = held.and_then(|it| it.sounds_until).unwrap_or(sounds_until);
+                    let heard_ms = held.map_or(news.at_ms, |it| it.at_ms);
+                    let until_ms = self.clock.unix_ms(sounds_until).cast_signed();
+                    let after_ms = until_ms.wrapping_sub(heard_ms.cast_signed());
+                    let dropped_ms = u64::try_from(dropped.as_millis()).unwrap_or(u64::MAX);
+                    view.silenced(Silenced { after_ms, dropped_ms })?;
+                }
+                // The answer that was talked over is told as far as it is text: the next question
+                // has its own.
+                if self.message.is_some() {
+                    let since = held.map_or(self.stages.len(), |it| it.stages);
+                    let next = self.stages.split_off(since.min(self.stages.len()));
+                    let next_end = self.question_end;
+                    self.question_end = held.map_or(next_end, |it| it.question_end);
+                    self.answered(view)?;
+                    self.stages = next;
+                    self.question_end = next_end;
+                }
+            }
         }
         Ok(())
     }

@@ -106,9 +106,13 @@ pub enum RealtimeNotice {
         item: Option<ItemId>,
         pcm: Arc<[i16]>,
     },
-    /// The user began to speak: what still sounds is to be stopped.
+    /// The user began to speak. Clients that know no [`RealtimeNotice::Playback`] stop what sounds.
     SpeechStarted {
         item: Option<ItemId>,
+    },
+    /// An extension: what is to become of the replies that were sent and have not sounded yet.
+    Playback {
+        change: PlaybackChange,
     },
     /// The running reply was cut short.
     ResponseCancelled {
@@ -132,6 +136,16 @@ pub enum RealtimeNotice {
     Stage {
         stage: Stage,
     },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PlaybackChange {
+    /// Silence, from now on; what has not sounded is kept.
+    Held,
+    /// It goes on where it was held.
+    Resumed,
+    /// What has not sounded never will.
+    Stopped,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

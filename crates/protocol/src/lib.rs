@@ -11,10 +11,11 @@ mod model;
 mod realtime;
 mod schema;
 mod thread;
+pub mod utterance;
 
 pub use crate::event::{
-    CloseReason, Event, EventBody, RealtimeNotice, RealtimeVersion, RepositoryFacts, Stage,
-    TestCommand,
+    CloseReason, Event, EventBody, PlaybackChange, RealtimeNotice, RealtimeVersion,
+    RepositoryFacts, Stage, TestCommand,
 };
 pub use crate::ids::{CallId, HandoffId, ItemId, ResponseId, ThreadId, TurnId};
 pub use crate::item::{
@@ -26,8 +27,8 @@ pub use crate::model::{
     ReasoningSummary, Role, ToolCall, ToolChoice, ToolEffect, ToolSpec, Usage,
 };
 pub use crate::realtime::{
-    Fault, FaultKind, Handoff, RealtimeCommand, RealtimeEvent, ResponseOutcome, SessionConfig,
-    SessionMode, TranscriptLine, labels,
+    BargeIn, Fault, FaultKind, Handoff, RealtimeCommand, RealtimeEvent, ResponseOutcome,
+    SessionConfig, SessionMode, TranscriptLine, labels,
 };
 pub use crate::schema::{Property, Schema};
 pub use crate::thread::{

@@ -13,6 +13,17 @@ pub struct SessionConfig {
     pub mode: SessionMode,
     pub instructions: String,
     pub voice: String,
+    pub barge_in: BargeIn,
+}
+
+/// What becomes of a reply when somebody speaks over it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BargeIn {
+    /// The service ends it as soon as it hears a voice, whatever that says.
+    ByService,
+    /// It is held, and ended by us once it is sure that somebody wants the floor: after a cough
+    /// or an "uh-huh" it goes on.
+    Weighed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -22,7 +22,7 @@
 //!   Live      |                       |                                | Down -> Ended (Closed transport_closed)
 //! any of them |                       |                                | Stop -> Ended (Closed requested)
 //! Ended       | see above             | open transcripts, Disconnect,  | never
-//!             |                       | StopPlayback, Closed, Ended    |
+//!             |                       | Playback, Closed, Ended        |
 //! ```
 //!
 //! Invariants:
@@ -33,12 +33,14 @@
 //!   of its work, or at once, if it steers work that goes on already.
 //! * A response that is owed is asked for again until the service makes one.
 //! * After the user interrupts, nothing of the interrupted response is played.
+//! * A reply that was held is resumed or stopped, once, and before anything else of it is told.
 //! * The words of an utterance reach the clients once.
 
 pub mod budget;
 mod gate;
 mod handoffs;
 mod outputs;
+mod overlap;
 mod playback;
 mod transcript;
 
@@ -47,8 +49,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::{
-    CloseReason, Fault, FaultKind, Handoff, HandoffId, ItemId, RealtimeCommand, RealtimeEvent,
-    RealtimeNotice, RealtimeVersion, ResponseId, ResponseOutcome, SessionConfig, Speaker, Stage,
+    BargeIn, CloseReason, Fault, FaultKind, Handoff, HandoffId, ItemId, PlaybackChange,
+    RealtimeCommand, RealtimeEvent, RealtimeNotice, RealtimeVersion, ResponseId, ResponseOutcome,
+    SessionConfig, Speaker, Stage, utterance,
 };
 use stdx::{Time, never};
 
@@ -57,6 +60,7 @@ pub use crate::outputs::Outputs;
 
 use crate::gate::{Ask, ResponseGate};
 use crate::handoffs::{Handoffs, Routed};
+use crate::overlap::{Overlap, Verdict};
 use crate::playback::{Playback, ReplyState};
 use crate::transcript::{Finished, Transcript};
 
@@ -84,6 +88,8 @@ const MAX_HELD: usize = 64;
 
 const STEER_ACK: &str =
     "Passed on to the task that is already running. Its result will follow when it is done.";
+/// Nothing is said about it: the end of the work tells.
+const STOP_ACK: &str = "The running task is being stopped.";
 const NO_REQUEST: &str =
     "Nothing to do was understood. Ask the user to say again what they would like.";
 const NO_ANSWER: &str = "The task ended without anything to report.";
@@ -183,8 +189,8 @@ pub enum Output {
         item: Option<ItemId>,
         pcm: Arc<[i16]>,
     },
-    /// Everything that was to be played is silence from now on.
-    StopPlayback,
+    /// What is to become of everything that was to be played.
+    Playback(PlaybackChange),
     Delegate(Delegation),
     /// A whole utterance, for the log. Its `TranscriptDone` notice goes before it.
     Spoken {
@@ -210,6 +216,7 @@ pub struct Session {
     handoffs: Handoffs,
     transcript: Transcript,
     playback: Playback,
+    overlap: Overlap,
     reply: Reply,
     last_warning: Option<String>,
     queue: VecDeque<Output>,
@@ -256,6 +263,7 @@ impl Session {
             handoffs: Handoffs::default(),
             transcript: Transcript::default(),
             playback: Playback::default(),
+            overlap: Overlap::default(),
             reply: Reply::Silent,
             last_warning: None,
             queue: VecDeque::new(),
@@ -274,7 +282,10 @@ impl Session {
                     Pulse::Heard(at) => at + PING_AFTER,
                     Pulse::Asked(at) => at + PONG_TIMEOUT,
                 };
-                Some(self.gate.deadline().map_or(pulse, |gate| gate.min(pulse)))
+                [Some(pulse), self.gate.deadline(), self.overlap.deadline()]
+                    .into_iter()
+                    .flatten()
+                    .min()
             }
         }
     }
@@ -372,12 +383,15 @@ impl Session {
             RealtimeEvent::SpeechStarted { item } => self.on_speech_started(item, now),
             RealtimeEvent::SpeechStopped { item: _ } => {
                 self.gate.speech_stopped(now);
+                self.overlap.speech_stopped(now);
                 self.stage(Stage::SpeechStopped);
             }
             RealtimeEvent::InputTranscriptDelta { item, delta } => {
                 self.on_delta(Speaker::User, item.as_ref(), delta);
             }
             RealtimeEvent::InputTranscript { item, text } => {
+                let verdict = self.overlap.words(item.as_ref(), &text);
+                self.judge(verdict, now);
                 let first = !self.transcript.is_finished(Speaker::User, item.as_ref());
                 let finished = self.transcript.finish(Speaker::User, item.as_ref(), &text);
                 self.tell(finished);
@@ -386,6 +400,8 @@ impl Session {
                 }
             }
             RealtimeEvent::InputTranscriptFailed { item, message } => {
+                let verdict = self.overlap.no_words(item.as_ref());
+                self.judge(verdict, now);
                 let first = !self.transcript.is_finished(Speaker::User, item.as_ref());
                 let finished = self.transcript.fail(Speaker::User, item.as_ref());
                 self.tell(finished);
@@ -431,20 +447,50 @@ impl Session {
     }
 
     fn on_speech_started(&mut self, item: Option<ItemId>, now: Time) {
-        let reply = if self.gate.is_running() { ReplyState::Running } else { ReplyState::Done };
-        if let Some(cut) = self.playback.interrupt(reply, now) {
-            self.queue.push_back(Output::StopPlayback);
-            for (item, heard) in cut.truncate {
-                self.send(RealtimeCommand::Truncate { item, heard });
+        match self.settings.config.barge_in {
+            BargeIn::Weighed if self.overlap.is_open() => {
+                self.overlap.speech_started(item.clone(), now);
             }
-        }
-        if self.playback.is_muted() {
-            self.finish_speaking();
+            BargeIn::Weighed if self.gate.is_running() || self.playback.sounds(now) => {
+                self.playback.hold(now);
+                self.queue.push_back(Output::Playback(PlaybackChange::Held));
+                self.overlap.speech_started(item.clone(), now);
+            }
+            BargeIn::Weighed | BargeIn::ByService => self.cut(now),
         }
         self.gate.speech_started(now);
         self.transcript.speech_started(item.as_ref());
         self.notify(RealtimeNotice::SpeechStarted { item });
         self.stage(Stage::SpeechStarted);
+    }
+
+    fn judge(&mut self, verdict: Option<Verdict>, now: Time) {
+        match verdict {
+            None => (),
+            Some(Verdict::GoesOn) => {
+                self.playback.resume(now);
+                self.queue.push_back(Output::Playback(PlaybackChange::Resumed));
+            }
+            Some(Verdict::IsCut) => {
+                if self.gate.is_running() {
+                    self.send(RealtimeCommand::CancelResponse);
+                }
+                self.cut(now);
+            }
+        }
+    }
+
+    /// The user has the floor: what was not heard of the replies never will be.
+    fn cut(&mut self, now: Time) {
+        let reply = if self.gate.is_running() { ReplyState::Running } else { ReplyState::Done };
+        let cut = self.playback.interrupt(reply, now);
+        self.queue.push_back(Output::Playback(PlaybackChange::Stopped));
+        for (item, heard) in cut.into_iter().flat_map(|it| it.truncate) {
+            self.send(RealtimeCommand::Truncate { item, heard });
+        }
+        if self.playback.is_muted() {
+            self.finish_speaking();
+        }
     }
 
     fn on_audio(&mut self, item: Option<ItemId>, pcm: Vec<i16>, now: Time) {
@@ -539,6 +585,9 @@ impl Session {
                 self.queue.push_back(Output::Delegate(delegation));
                 match kind {
                     DelegationKind::Start => (),
+                    DelegationKind::Steer if utterance::is_stop(&handoff.input) => {
+                        self.answer(handoff.id, STOP_ACK.to_owned(), false);
+                    }
                     DelegationKind::Steer => {
                         self.answer(handoff.id, STEER_ACK.to_owned(), false);
                         self.request_response(now);
@@ -616,6 +665,8 @@ impl Session {
             Phase::Live => {
                 self.check_pulse(now);
                 if self.is_live() {
+                    let verdict = self.overlap.tick(now);
+                    self.judge(verdict, now);
                     let ask = self.gate.tick(now);
                     self.ask(ask);
                 }
@@ -695,7 +746,7 @@ impl Session {
             Phase::Idle | Phase::Ended => (),
             Phase::Dialing { .. } => self.queue.push_back(Output::Disconnect),
             Phase::Opening { .. } | Phase::Live => {
-                self.queue.push_back(Output::StopPlayback);
+                self.queue.push_back(Output::Playback(PlaybackChange::Stopped));
                 self.queue.push_back(Output::Disconnect);
             }
         }

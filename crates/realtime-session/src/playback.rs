@@ -3,7 +3,8 @@
 //! The service sends speech faster than it plays, so several items may wait behind the one
 //! that sounds. What counts is what the host says was played. A host that says nothing is
 //! taken to play each item from its arrival or from the end of the one before, whatever is
-//! later; that never exceeds what was received, and is never simply what was received.
+//! later; that never exceeds what was received, and is never simply what was received. What is
+//! held does not play, and what waits behind it plays that much later.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,10 +17,14 @@ const SAMPLES_PER_SECOND: u64 = 24_000;
 /// Items in the host's queue. A service speaks one or two at a time; older ones are over.
 const MAX_ITEMS: usize = 16;
 
+/// How much later than we think the host may play: its own buffers, and the way there.
+const HOST_BEHIND: Duration = Duration::from_millis(700);
+
 #[derive(Debug, Default)]
 pub(crate) struct Playback {
     items: VecDeque<Playing>,
     voice: Voice,
+    held: Option<Time>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +58,7 @@ impl Playback {
             return false;
         }
         if self.items.back().is_none_or(|last| last.item.as_ref() != item) {
+            let now = self.clock(now);
             let free = self.items.back().map_or(Time::ZERO, Playing::ends);
             if self.items.len() == MAX_ITEMS {
                 self.items.pop_front();
@@ -76,8 +82,30 @@ impl Playback {
         }
     }
 
+    /// Whether something is heard, or will be.
+    pub(crate) fn sounds(&self, now: Time) -> bool {
+        let now = self.clock(now);
+        self.items.iter().any(|it| match it.reported {
+            Some(reported) => reported < it.received(),
+            None => now < it.ends() + HOST_BEHIND,
+        })
+    }
+
+    pub(crate) fn hold(&mut self, now: Time) {
+        self.held.get_or_insert(now);
+    }
+
+    /// What was held goes on.
+    pub(crate) fn resume(&mut self, now: Time) {
+        let Some(held) = self.held.take() else { return };
+        for playing in self.items.iter_mut().filter(|it| held < it.ends()) {
+            playing.starts = playing.starts + (now - held);
+        }
+    }
+
     /// The user speaks. `None` if nothing sounds any more.
     pub(crate) fn interrupt(&mut self, reply: ReplyState, now: Time) -> Option<Cut> {
+        let now = self.held.take().unwrap_or(now);
         match reply {
             ReplyState::Running => self.voice = Voice::Muted,
             ReplyState::Done => (),
@@ -105,6 +133,11 @@ impl Playback {
 
     pub(crate) fn is_muted(&self) -> bool {
         self.voice == Voice::Muted
+    }
+
+    /// The host's clock of what it plays: it stands still while the reply is held.
+    fn clock(&self, now: Time) -> Time {
+        self.held.unwrap_or(now)
     }
 }
 

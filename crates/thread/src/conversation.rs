@@ -1,6 +1,6 @@
 //! What a realtime conversation is opened with: the voice model's instructions.
 
-use protocol::{ModelItem, RealtimeVersion, Role, SessionConfig, SessionMode};
+use protocol::{BargeIn, ModelItem, RealtimeVersion, Role, SessionConfig, SessionMode};
 use realtime_session::{Settings, budget};
 
 use crate::frame::Frame;
@@ -19,6 +19,7 @@ pub struct Opening {
     pub version: RealtimeVersion,
     pub mode: SessionMode,
     pub voice: String,
+    pub barge_in: BargeIn,
     pub prompt: Prompt,
     pub context: StartupContext,
     /// What the agent is told when the conversation begins, in place of our words.
@@ -68,6 +69,7 @@ pub(crate) fn settings(opening: Opening, history: &[ModelItem]) -> Settings {
         version,
         mode,
         voice,
+        barge_in,
         prompt,
         context,
         start_instructions: _,
@@ -83,7 +85,7 @@ pub(crate) fn settings(opening: Opening, history: &[ModelItem]) -> Settings {
     };
     let parts: Vec<&str> =
         [prompt.as_str(), context.as_str()].into_iter().filter(|it| !it.is_empty()).collect();
-    let config = SessionConfig { mode, instructions: parts.join("\n\n"), voice };
+    let config = SessionConfig { mode, instructions: parts.join("\n\n"), voice, barge_in };
     Settings { config, session_id, version }
 }
 
@@ -208,6 +210,7 @@ mod tests {
             version: RealtimeVersion::V2,
             mode: SessionMode::Conversational,
             voice: "marin".to_owned(),
+            barge_in: BargeIn::ByService,
             prompt,
             context,
             start_instructions: None,

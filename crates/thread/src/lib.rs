@@ -19,7 +19,6 @@ mod instructions;
 mod instructions_small;
 mod outputs;
 mod steps;
-mod stop_words;
 
 use std::collections::VecDeque;
 
@@ -27,7 +26,7 @@ use agent_turn::{Enforcement, Epoch, Limits, Permissions, Turn, UserInput};
 use protocol::{
     EventBody, HandoffId, InputSource, Item, ItemBody, ItemId, ModelItem, ModelRequest,
     RealtimeCommand, RealtimeNotice, Role, Speaker, Stage, ThreadId, ThreadSettings, ToolCall,
-    ToolSpec, TranscriptLine, TurnId, TurnStatus, Usage,
+    ToolSpec, TranscriptLine, TurnId, TurnStatus, Usage, utterance,
 };
 use realtime_session::{Answer, Delegation, DelegationKind, LinkEpoch, LinkNews, Session};
 use stdx::{Time, never};
@@ -783,8 +782,10 @@ impl Thread {
                 realtime_session::Output::Play { item, pcm } => {
                     Output::Event(EventBody::Realtime(RealtimeNotice::Audio { item, pcm }))
                 }
-                // Clients own the speakers; the notices of speech and of the end tell them.
-                realtime_session::Output::StopPlayback => continue,
+                // Clients own the speakers.
+                realtime_session::Output::Playback(change) => {
+                    Output::Event(EventBody::Realtime(RealtimeNotice::Playback { change }))
+                }
                 realtime_session::Output::Delegate(delegation) => {
                     delegations.push(delegation);
                     continue;
@@ -825,7 +826,7 @@ impl Thread {
             self.said.pop_front();
         }
         // A voice model need not hand over a stop; it is obeyed all the same.
-        let stops = speaker == Speaker::User && stop_words::is_stop(&text);
+        let stops = speaker == Speaker::User && utterance::is_stop(&text);
         self.said.push_back(TranscriptLine { speaker, text });
         if stops && self.turn().is_some() {
             self.stopped = Stopped::ByVoice;
@@ -839,7 +840,7 @@ impl Thread {
             ModelSize::Full => delegation.text(),
             ModelSize::Small => last_words(&delegation),
         };
-        if stop_words::is_stop(&last_words(&delegation)) {
+        if utterance::is_stop(&last_words(&delegation)) {
             return self.on_stop(delegation, now);
         }
         self.stopped = Stopped::No;

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use audio_dsp::DUET_HZ;
-use protocol::{ItemId, ResponseId};
+use protocol::{ItemId, ResponseId, utterance};
 use stdx::never;
 
 use crate::context;
@@ -77,10 +77,15 @@ pub struct Pipeline {
     deaf: Option<String>,
     /// The item that the speech which is going on will become.
     speech: Option<ItemId>,
+    /// When that began, on the ear's clock, if it was over a reply: it may ask for nothing.
+    over_reply: Option<u64>,
     conversation: Conversation,
     writing_down: BTreeMap<ItemId, Dictation>,
     /// What the user said, in order, that the next automatic response has to answer.
     unanswered: Vec<ItemId>,
+    /// When everything that was said will have sounded, on the ear's clock, which is as fast as
+    /// that of whoever plays it.
+    sounds_until: u64,
     work: Work,
     routing: Routing,
     responses: Vec<Running>,
@@ -107,6 +112,8 @@ struct Dictation {
     parts: VecDeque<Arc<[i16]>>,
     text: Vec<String>,
     samples: usize,
+    /// See [`Pipeline::over_reply`].
+    over_reply: Option<u64>,
 }
 
 /// Whether it is time to ask if anybody is there.
@@ -132,9 +139,11 @@ impl Pipeline {
             verdicts: VecDeque::new(),
             deaf: None,
             speech: None,
+            over_reply: None,
             conversation: Conversation::default(),
             writing_down: BTreeMap::new(),
             unanswered: Vec::new(),
+            sounds_until: 0,
             work: Work::default(),
             routing: Routing::default(),
             responses: Vec::new(),

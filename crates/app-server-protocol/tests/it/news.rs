@@ -4,9 +4,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use app_server_protocol::{Origin, ServerNotification, news};
 use protocol::{
     ApprovalPolicy, ChangeKind, CloseReason, CommandItem, Event, EventBody, FileChange,
-    FileChangeItem, HandoffId, InputSource, Item, ItemBody, ItemId, ItemStatus, RealtimeNotice,
-    RealtimeVersion, ResponseId, SandboxPolicy, Speaker, Stage, ThreadSettings, ToolItem,
-    TranscriptLine, TurnFailure, TurnId, TurnStatus, Usage,
+    FileChangeItem, HandoffId, InputSource, Item, ItemBody, ItemId, ItemStatus, PlaybackChange,
+    RealtimeNotice, RealtimeVersion, ResponseId, SandboxPolicy, Speaker, Stage, ThreadSettings,
+    ToolItem, TranscriptLine, TurnFailure, TurnId, TurnStatus, Usage,
 };
 use serde_json::value::RawValue;
 
@@ -284,5 +284,9 @@ fn a_conversation_is_told_as_it_goes() {
     check(
         RealtimeNotice::Stage { stage: Stage::HandedOff },
         r#"{"method":"thread/realtime/stage","params":{"threadId":"t","stage":"handedOff","atMs":1700000000123}}"#,
+    );
+    check(
+        RealtimeNotice::Playback { change: PlaybackChange::Held },
+        r#"{"method":"thread/realtime/playback","params":{"threadId":"t","change":"held","atMs":1700000000123}}"#,
     );
 }

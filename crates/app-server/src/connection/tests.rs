@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use app_server_protocol::{RealtimeStage, StageName, ThreadLoadedListResult, WarningNotice};
+use app_server_protocol::{
+    PlaybackName, RealtimePlayback, RealtimeStage, StageName, ThreadLoadedListResult, WarningNotice,
+};
 use serde_json::{Value, json};
 use tokio::io::{
     AsyncBufReadExt as _, BufReader, DuplexStream, ReadHalf, WriteHalf, duplex, split,
@@ -181,6 +183,13 @@ async fn every_request_of_a_flood_is_answered_once_in_order() {
 
 #[tokio::test]
 async fn news_reach_those_who_want_them() {
+    let playback = || {
+        ServerNotification::RealtimePlayback(RealtimePlayback {
+            thread_id: "t".into(),
+            change: PlaybackName::Held,
+            at_ms: 1,
+        })
+    };
     let stage = || {
         ServerNotification::RealtimeStage(RealtimeStage {
             thread_id: "t".into(),
@@ -190,6 +199,7 @@ async fn news_reach_those_who_want_them() {
     };
     let mut peer = Peer::initialized(json!({})).await;
     peer.news.send(stage()).await.unwrap();
+    peer.news.send(playback()).await.unwrap();
     peer.news.send(warning("plain".into())).await.unwrap();
     assert_eq!(peer.next().await["params"]["message"], "plain");
 
@@ -199,11 +209,21 @@ async fn news_reach_those_who_want_them() {
     });
     let mut peer = Peer::initialized(wants).await;
     peer.news.send(warning("unwanted".into())).await.unwrap();
+    peer.news.send(playback()).await.unwrap();
     peer.news.send(stage()).await.unwrap();
-    let stage = peer.next().await;
+    let told = peer.next().await;
     assert_eq!(
-        (&stage["method"], &stage["params"]["stage"]),
+        (&told["method"], &told["params"]["stage"]),
         (&json!("thread/realtime/stage"), &json!("firstAudio"))
+    );
+
+    let mut peer = Peer::initialized(json!({ "extensions": { "duet/playback": {} } })).await;
+    peer.news.send(stage()).await.unwrap();
+    peer.news.send(playback()).await.unwrap();
+    let playback = peer.next().await;
+    assert_eq!(
+        (&playback["method"], &playback["params"]["change"]),
+        (&json!("thread/realtime/playback"), &json!("held"))
     );
 }
 

@@ -186,9 +186,9 @@ async fn sound_goes_both_ways_while_the_agent_works() {
     call.hang().await;
     let acknowledged = peer.expect("conversation.item.create").await;
     assert_eq!(acknowledged["item"]["call_id"], "call_2");
-    peer.expect("response.create").await;
     let answered = peer.expect("conversation.item.create").await;
     assert_eq!(answered["item"]["call_id"], "call_1");
+    peer.expect("response.create").await;
     peer.finish().await;
 }
 

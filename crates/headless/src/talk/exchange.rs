@@ -40,6 +40,9 @@ pub(crate) enum Sign {
     /// An utterance was written down, or could not be. Without [`Sign::Understood`] before it,
     /// there were no words in it.
     Transcribed,
+    /// What is being written down asks for nothing: it is a cough, or an "uh-huh" over an answer
+    /// that goes on.
+    SaidAside,
     /// Neither of what follows, but somebody is at work.
     Alive,
     /// Sound or words of a reply.
@@ -90,6 +93,8 @@ pub(crate) struct Exchange {
     unwritten: u32,
     /// The words of the next one that will be.
     words: bool,
+    /// It asks for nothing, whatever its words are.
+    aside: bool,
     dawn: Dawn,
     turns: u32,
     reply: Reply,
@@ -133,6 +138,7 @@ enum Before {
     Nothing,
     /// A reply to words.
     Owed,
+    Sounding,
     Given,
     Broken,
 }
@@ -158,6 +164,8 @@ impl Exchange {
                 self.unwritten += 1;
                 self.call_for_reply();
             }
+            Sign::SaidAside => self.aside = true,
+            Sign::Understood if self.aside => {}
             Sign::Understood => {
                 self.words = true;
                 self.before = Before::Owed;
@@ -168,10 +176,12 @@ impl Exchange {
             Sign::Transcribed => {
                 self.unwritten = self.unwritten.saturating_sub(1);
                 let words = std::mem::take(&mut self.words);
+                self.aside = false;
                 if !words && self.unwritten == 0 && self.reply == Reply::Owed && !self.untold {
                     self.reply = match self.before {
                         Before::Nothing => Reply::Needless,
                         Before::Owed => Reply::Owed,
+                        Before::Sounding => Reply::Sounding,
                         Before::Given => Reply::Given,
                         Before::Broken => Reply::Broken,
                     };
@@ -232,8 +242,9 @@ impl Exchange {
         match self.reply {
             Reply::Owed => (),
             Reply::Given => self.before = Before::Given,
-            // Whoever speaks cuts it short.
-            Reply::Sounding | Reply::Broken => self.before = Before::Broken,
+            // Whoever speaks may cut it short, which is told.
+            Reply::Sounding => self.before = Before::Sounding,
+            Reply::Broken => self.before = Before::Broken,
             Reply::Needless => self.before = Before::Nothing,
         }
         self.reply = Reply::Owed;
@@ -345,6 +356,33 @@ mod tests {
         check(&signs, Some((24, Outcome::Answered)));
         check(&signs[..6], None);
         check(&signs[..8], Some((82, Outcome::Unanswered)));
+    }
+
+    /// Somebody coughs while the answer sounds, or says "uh-huh": it goes on, and counts.
+    #[test]
+    fn an_aside_calls_for_no_reply() {
+        use Sign::*;
+        let aside = |before: Sign| {
+            vec![
+                (1, SpeechStarted),
+                (2, SpeechStopped),
+                (3, InputEnded),
+                (3, Understood),
+                (3, Transcribed),
+                (4, Replying),
+                (4, before),
+                (4, SpeechStarted),
+                (6, SpeechStopped),
+                (7, SaidAside),
+                (7, Understood),
+                (7, Transcribed),
+            ]
+        };
+        check(&aside(ReplyDone), Some((8, Outcome::Answered)));
+        let mut sounding = aside(Replying);
+        check(&sounding, Some((67, Outcome::Unanswered)));
+        sounding.push((9, ReplyDone));
+        check(&sounding, Some((10, Outcome::Answered)));
     }
 
     /// Its first sentence was said long ago: the rest of it is still being made.

@@ -48,6 +48,9 @@ enum Event<'a> {
         after_ms: i64,
         dropped_ms: u64,
     },
+    Resumed {
+        after_ms: u64,
+    },
     Latency(Latency),
     Answer {
         text: &'a str,
@@ -135,6 +138,7 @@ impl View for Jsonl<'_> {
             | News::RealtimeError(_)
             | News::RealtimeClosed(_)
             | News::RealtimeStage(_)
+            | News::RealtimePlayback(_)
             | News::Unknown { .. } => Ok(()),
         }
     }
@@ -150,6 +154,10 @@ impl View for Jsonl<'_> {
     fn silenced(&mut self, silenced: Silenced) -> io::Result<()> {
         let Silenced { after_ms, dropped_ms } = silenced;
         self.say(&Event::Silenced { after_ms, dropped_ms })
+    }
+
+    fn resumed(&mut self, after_ms: u64) -> io::Result<()> {
+        self.say(&Event::Resumed { after_ms })
     }
 
     fn lost_sound(&mut self, output: &Output) -> io::Result<()> {

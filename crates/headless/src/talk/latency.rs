@@ -32,7 +32,10 @@ pub struct Latency {
 impl Latency {
     /// Of stages in the order in which they were reached, with their times in milliseconds
     /// since 1970, for a question that ended at `question_end_ms`.
-    pub(crate) fn of(stages: &[(StageName, u64)], question_end_ms: u64) -> Self {
+    pub(crate) fn of(
+        stages: impl IntoIterator<Item = (StageName, u64)>,
+        question_end_ms: u64,
+    ) -> Self {
         let mut latency = Self::default();
         for (stage, at_ms) in stages {
             let ms = Some(at_ms.cast_signed().wrapping_sub(question_end_ms.cast_signed()));
@@ -114,7 +117,7 @@ mod tests {
             (FirstAudio, 16_500),
             (ReplyDone, 18_000),
         ];
-        let latency = Latency::of(&stages, 10_000);
+        let latency = Latency::of(stages, 10_000);
         assert_eq!(
             latency.to_string(),
             "latency: end of speech 0.50 s · transcript 0.80 s · handed off 0.81 s · \
@@ -125,7 +128,7 @@ mod tests {
 
     #[test]
     fn stages_that_did_not_happen_are_absent() {
-        let latency = Latency::of(&[(SpeechStopped, 9_900), (FirstAudio, 10_300)], 10_000);
+        let latency = Latency::of([(SpeechStopped, 9_900), (FirstAudio, 10_300)], 10_000);
         assert_eq!(
             serde_json::to_string(&latency).unwrap(),
             r#"{"speech_stopped_ms":-100,"answer_ms":300}"#

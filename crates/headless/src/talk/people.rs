@@ -59,6 +59,7 @@ impl View for People<'_> {
             | News::RealtimeError(_)
             | News::RealtimeClosed(_)
             | News::RealtimeStage(_)
+            | News::RealtimePlayback(_)
             | News::Unknown { .. } => Ok(()),
         }
     }
@@ -78,6 +79,11 @@ impl View for People<'_> {
             after_ms as f64 / 1000.0,
             dropped_ms as f64 / 1000.0,
         ))
+    }
+
+    fn resumed(&mut self, _after_ms: u64) -> io::Result<()> {
+        // It is heard.
+        Ok(())
     }
 
     fn lost_sound(&mut self, output: &Output) -> io::Result<()> {

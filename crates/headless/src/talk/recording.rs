@@ -23,13 +23,14 @@ enum Began {
         pcm: Vec<i16>,
         /// When the last sample of `pcm` will have sounded.
         until: Time,
+        held: Option<Time>,
     },
     At(Time),
 }
 
 impl Recording {
     pub(crate) fn create(place: &Path) -> Result<Self, HeadlessError> {
-        let began = Began::NotYet { pcm: Vec::new(), until: Time::ZERO };
+        let began = Began::NotYet { pcm: Vec::new(), until: Time::ZERO, held: None };
         let (file, unfinished) = Unfinished::open(place, ".wav.part")?;
         Ok(Self { timeline: Timeline::in_file(file, place)?, began, unfinished })
     }
@@ -42,7 +43,8 @@ impl Recording {
     /// `pcm` arrived now.
     pub(crate) fn play(&mut self, pcm: &[i16], now: Time) -> Result<(), TimelineError> {
         match &mut self.began {
-            Began::NotYet { pcm: waiting, until } => {
+            Began::NotYet { pcm: waiting, until, held } => {
+                let now = held.unwrap_or(now);
                 if *until <= now {
                     waiting.clear();
                     *until = now;
@@ -55,11 +57,38 @@ impl Recording {
         }
     }
 
+    /// Somebody speaks: what has not sounded waits.
+    pub(crate) fn hold(&mut self, now: Time) -> Result<(), TimelineError> {
+        match &mut self.began {
+            Began::NotYet { held, .. } => {
+                held.get_or_insert(now);
+                Ok(())
+            }
+            Began::At(start) => self.timeline.hold(now - *start),
+        }
+    }
+
+    /// What was held goes on.
+    pub(crate) fn resume(&mut self, now: Time) -> Result<(), TimelineError> {
+        match &mut self.began {
+            Began::NotYet { until, held, .. } => {
+                if let Some(since) = held.take()
+                    && since < *until
+                {
+                    *until = *until + (now - since);
+                }
+                Ok(())
+            }
+            Began::At(start) => self.timeline.resume(now - *start),
+        }
+    }
+
     /// Somebody spoke: what has not sounded never will.
     pub(crate) fn stop(&mut self, now: Time) -> Result<(), TimelineError> {
         match &mut self.began {
-            Began::NotYet { pcm, until } => {
+            Began::NotYet { pcm, until, held } => {
                 pcm.clear();
+                *held = None;
                 *until = now;
                 Ok(())
             }
@@ -70,16 +99,19 @@ impl Recording {
     /// When everything that has arrived will have sounded.
     pub(crate) fn sounds_until(&self) -> Time {
         match &self.began {
-            Began::NotYet { pcm: _, until } => *until,
+            Began::NotYet { until, .. } => *until,
             Began::At(start) => *start + self.timeline.len(),
         }
     }
 
     /// The question has ended. The first one counts.
     pub(crate) fn begin(&mut self, now: Time) -> Result<(), TimelineError> {
-        let Began::NotYet { pcm, until } = &self.began else { return Ok(()) };
-        let left = samples(*until - now).min(pcm.len());
+        let Began::NotYet { pcm, until, held } = &self.began else { return Ok(()) };
+        let left = samples(*until - held.unwrap_or(now)).min(pcm.len());
         self.timeline.play(Duration::ZERO, &pcm[pcm.len() - left..])?;
+        if held.is_some() {
+            self.timeline.hold(Duration::ZERO)?;
+        }
         self.began = Began::At(now);
         Ok(())
     }

@@ -68,6 +68,27 @@ impl Sink {
         }
     }
 
+    /// Somebody speaks: what has not sounded waits. Gives when the last that was written sounds, if
+    /// that is known.
+    pub(super) fn hold(&mut self, now: Time) -> Result<Option<Time>, HeadlessError> {
+        match self {
+            Self::File(recording) => {
+                recording.hold(now)?;
+                Ok(None)
+            }
+            Self::Speaker(speaker) => Ok(Some(speaker.hold())),
+        }
+    }
+
+    /// What waits goes on.
+    pub(super) fn resume(&mut self, now: Time) -> Result<(), HeadlessError> {
+        match self {
+            Self::File(recording) => recording.resume(now)?,
+            Self::Speaker(speaker) => speaker.resume(),
+        }
+        Ok(())
+    }
+
     /// Somebody spoke: what has not sounded never will.
     pub(super) fn stop(&mut self, now: Time) -> Result<Option<Silence>, HeadlessError> {
         match self {

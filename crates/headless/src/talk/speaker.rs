@@ -83,6 +83,17 @@ impl Speaker {
         self.playout.mark(mark);
     }
 
+    /// Somebody speaks: what was not written waits. Gives when the last that was written sounds.
+    pub(super) fn hold(&mut self) -> Time {
+        let until = self.playout.hold();
+        self.moment(until)
+    }
+
+    /// What waits goes on.
+    pub(super) fn resume(&mut self) {
+        self.playout.resume();
+    }
+
     /// Somebody spoke: what was not written never sounds.
     pub(super) fn stop(&mut self) -> Option<Silenced> {
         self.playout.stop()

@@ -17,8 +17,8 @@ use tokio::time::advance;
 
 use crate::peer::Peer;
 use crate::talk::{
-    QUESTION_FRAMES, goodbye, is_answered, question, run_between, says, sounds, stage, start,
-    two_questions, until_sound,
+    QUESTION_FRAMES, goodbye, is_answered, playback, question, run_between, says, sounds, stage,
+    start, two_questions, until_sound,
 };
 
 const WAITS: (Pace, Manners) = (Pace::AsTaken, Manners::Waits);
@@ -114,6 +114,7 @@ async fn who_talks_over_the_answer_silences_the_player() {
         // Four seconds, of which one is heard.
         sounds(&mut peer, &[1000; 96_000]).await;
         assert_eq!(until_sound(&mut peer).await, 50);
+        playback(&mut peer, "stopped").await;
         stage(&mut peer, "speechStarted").await;
         peer.hear(QUESTION_FRAMES + 100).await;
         stage(&mut peer, "speechStopped").await;
@@ -137,6 +138,61 @@ async fn who_talks_over_the_answer_silences_the_player() {
     let [silenced] = silenced.as_slice() else { panic!("{silenced:?}") };
     assert_eq!(silenced["dropped_ms"].as_u64().unwrap() as usize + cut, 4_000);
     assert!(silenced["after_ms"].is_i64());
+}
+
+/// It is silent while somebody says "uh-huh", and is the answer all the same.
+#[tokio::test(start_paused = true)]
+async fn an_answer_goes_on_behind_what_asks_for_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    two_questions(dir.path());
+    let output = pipe(&dir, "sound.pcm");
+    let player = play(&output);
+    let input = question(dir.path());
+    let manners = (Pace::AsTaken, Manners::Interrupts);
+    let ran = run_between(dir, (input, output), TalkFormat::Json, manners, |mut peer, _| async {
+        start(&mut peer).await;
+        peer.hear(QUESTION_FRAMES).await;
+        stage(&mut peer, "speechStarted").await;
+        stage(&mut peer, "speechStopped").await;
+        says(&mut peer, "user", "Which file?").await;
+        stage(&mut peer, "transcribed").await;
+        // Four seconds, of which one is heard before.
+        stage(&mut peer, "firstAudio").await;
+        sounds(&mut peer, &[1000; 96_000]).await;
+        says(&mut peer, "assistant", "That one.").await;
+        stage(&mut peer, "replyDone").await;
+        assert_eq!(until_sound(&mut peer).await, 50);
+        playback(&mut peer, "held").await;
+        stage(&mut peer, "speechStarted").await;
+        peer.hear(QUESTION_FRAMES).await;
+        stage(&mut peer, "speechStopped").await;
+        playback(&mut peer, "resumed").await;
+        says(&mut peer, "user", "Uh-huh.").await;
+        stage(&mut peer, "transcribed").await;
+        goodbye(&mut peer).await;
+        peer
+    })
+    .await;
+    assert_eq!(ran.report.unwrap().exit, Exit::Done);
+    let heard = player.join().unwrap();
+    let [(0, _), (1000, before), (0, silent), (1000, after), (0, _)] = runs(&heard)[..] else {
+        panic!("{:?}", runs(&heard))
+    };
+    assert_eq!(before + after, 4_000);
+    assert!((1_000..=1_140).contains(&before), "{before} ms before");
+    assert!((300..=460).contains(&silent), "{silent} ms of silence");
+    let events = ran.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let events: Vec<Value> = events
+        .filter(|it| {
+            ["silenced", "resumed", "latency", "answer"].contains(&it["type"].as_str().unwrap())
+        })
+        .collect();
+    let [resumed, latency, answer] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!(resumed["type"], "resumed");
+    // Counted from the end of the question that was answered.
+    assert!(latency["answer_ms"].as_i64().unwrap() < 200, "{latency}");
+    assert!(latency["speech_stopped_ms"].as_i64().unwrap() < 200, "{latency}");
+    assert_eq!(answer["text"], "That one.");
 }
 
 /// What is queued behind an acknowledgement sounds when that is over, and counts from there.

@@ -122,8 +122,16 @@ pub(crate) async fn start(peer: &mut Peer) {
 }
 
 pub(crate) async fn stage(peer: &mut Peer, stage: &str) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
-    peer.tell("thread/realtime/stage", json!({ "stage": stage, "atMs": now })).await;
+    peer.tell("thread/realtime/stage", json!({ "stage": stage, "atMs": now_ms() })).await;
+}
+
+pub(crate) async fn playback(peer: &mut Peer, change: &str) {
+    let params = json!({ "change": change, "atMs": now_ms() });
+    peer.tell("thread/realtime/playback", params).await;
+}
+
+fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64
 }
 
 pub(crate) async fn says(peer: &mut Peer, role: &str, text: &str) {
@@ -749,6 +757,7 @@ async fn who_does_not_wait_talks_over_the_answer() {
         sounds(&mut peer, &[1000; 48_000]).await;
         assert_eq!(until_sound(&mut peer).await, 50);
         assert!(Duration::from_millis(1_400) < started.elapsed(), "as a microphone would");
+        playback(&mut peer, "stopped").await;
         stage(&mut peer, "speechStarted").await;
         peer.hear(QUESTION_FRAMES - 1).await;
         is_answered(&mut peer, "Wait.", "Yes?").await;

@@ -2,7 +2,7 @@
 //! the client's notification.
 
 use anyhow::{Context as _, bail};
-use protocol::{RealtimeEvent, RealtimeVersion, SessionMode};
+use protocol::{BargeIn, RealtimeEvent, RealtimeVersion, SessionMode};
 use realtime_session::{LinkEpoch, LinkNews};
 use realtime_wire::client::Codec;
 use serde_json::json;
@@ -33,6 +33,7 @@ impl Voice {
             version: RealtimeVersion::V2,
             mode: SessionMode::Conversational,
             voice: "marin".to_owned(),
+            barge_in: BargeIn::ByService,
             prompt: Prompt::Text(String::new()),
             context: StartupContext::Text(String::new()),
             start_instructions: None,

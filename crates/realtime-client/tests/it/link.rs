@@ -1,7 +1,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use protocol::{RealtimeCommand, RealtimeEvent, RealtimeVersion, SessionConfig, SessionMode};
+use protocol::{
+    BargeIn, RealtimeCommand, RealtimeEvent, RealtimeVersion, SessionConfig, SessionMode,
+};
 use realtime_client::{DialError, Direction, Ending, Link, Outbox, Received, Recorder, Target};
 use realtime_wire::client::{Endpoint, handshake};
 use serde_json::json;
@@ -45,6 +47,7 @@ fn configure() -> RealtimeCommand {
         mode: SessionMode::Conversational,
         instructions: "be brief".into(),
         voice: "marin".into(),
+        barge_in: BargeIn::ByService,
     })
 }
 

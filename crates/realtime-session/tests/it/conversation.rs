@@ -1,6 +1,6 @@
 //! What a conversation does, told as conversations.
 
-use crate::script::{check, check_live};
+use crate::script::{check, check_live, check_weighed};
 
 #[test]
 fn the_session_is_configured_before_anything_is_said() {
@@ -197,6 +197,7 @@ fn a_handoff_is_delegated_and_answered_once() {
     check_live(
         r#"
 > speech u1
+  stop playback
   speech u1
   stage SpeechStarted
 > quiet u1
@@ -333,6 +334,7 @@ fn words_that_come_after_their_handoff_do_not_go_along_with_the_next() {
     check_live(
         r#"
 > speech u1
+  stop playback
   speech u1
   stage SpeechStarted
 > quiet u1
@@ -362,6 +364,7 @@ fn late_words_stand_where_they_were_spoken() {
     check_live(
         r#"
 > speech u1
+  stop playback
   speech u1
   stage SpeechStarted
 > spoke a1 "Shall I?"
@@ -509,6 +512,7 @@ fn what_was_heard_to_the_end_is_not_cut() {
   stage ReplyDone
 > played a1 600
 > speech u1
+  stop playback
   speech u1
   stage SpeechStarted
 "#,
@@ -565,6 +569,7 @@ fn a_response_is_not_asked_for_over_the_users_words() {
   stage HandedOff
   delegate start h1 "go"
 > speech u1
+  stop playback
   speech u1
   stage SpeechStarted
 > answer h1 "done"
@@ -584,6 +589,7 @@ fn a_response_is_not_asked_for_over_the_users_words() {
   stage HandedOff
   delegate start h1 "go"
 > speech u1
+  stop playback
   speech u1
   stage SpeechStarted
 > quiet u1
@@ -691,7 +697,7 @@ fn a_reply_that_fails_or_is_cut_short_is_told() {
 #[test]
 fn what_is_long_is_cut_in_the_middle() {
     let long = "word ".repeat(2_000);
-    let mut session = crate::script::session();
+    let mut session = crate::script::session(protocol::BargeIn::ByService);
     let mut sent = Vec::new();
     let link = |news| realtime_session::Input::Link { epoch: Default::default(), news };
     let opened = protocol::RealtimeEvent::SessionUpdated { session: None };
@@ -751,6 +757,7 @@ fn the_end_of_a_reply_ends_its_words_and_its_silence() {
 > spoke a1 "One two"
 > reply r2
 > speech u1
+  stop playback
   speech u1
   stage SpeechStarted
 > cancelled r2
@@ -758,6 +765,221 @@ fn the_end_of_a_reply_ends_its_words_and_its_silence() {
 > audio a3 20
   stage FirstAudio
   play a3 20ms
+"#,
+    );
+}
+
+#[test]
+fn a_held_reply_goes_on_after_an_uh_huh() {
+    check_weighed(
+        r#"
+> reply r1
+> audio a1 2000
+  stage FirstAudio
+  play a1 2000ms
+> done r1
+  stage ReplyDone
+> @500 speech u1
+  hold playback
+  speech u1
+  stage SpeechStarted
+> @900 quiet u1
+  stage SpeechStopped
+> @1500 said u1 "Uh-huh."
+  resume playback
+  delta user "Uh-huh."
+  whole user "Uh-huh."
+  spoken user u1 "Uh-huh."
+  stage Transcribed
+> @1700 speech u2
+  hold playback
+  speech u2
+  stage SpeechStarted
+> @2000 quiet u2
+  stage SpeechStopped
+> @2300 said u2 "Which file?"
+  stop playback
+  send truncate a1 700ms
+  delta user "Which file?"
+  whole user "Which file?"
+  spoken user u2 "Which file?"
+  stage Transcribed
+"#,
+    );
+}
+
+/// Who goes on speaking wants the floor, and is not waited for any longer.
+#[test]
+fn a_held_reply_is_stopped_while_the_user_still_speaks() {
+    check_weighed(
+        r#"
+> reply r1
+> audio a1 2000
+  stage FirstAudio
+  play a1 2000ms
+> @500 speech u1
+  hold playback
+  speech u1
+  stage SpeechStarted
+> @600 audio a1 100
+  play a1 100ms
+> @1999 tick
+> @deadline tick
+  send cancel
+  stop playback
+  send truncate a1 500ms
+> @2010 audio a1 100
+> @2020 cancelled r1
+  cancelled r1
+> @2500 quiet u1
+  stage SpeechStopped
+> @3000 said u1 "Okay"
+  delta user "Okay"
+  whole user "Okay"
+  spoken user u1 "Okay"
+  stage Transcribed
+"#,
+    );
+}
+
+#[test]
+fn a_cough_is_no_words_and_a_reply_goes_on_behind_it() {
+    check_weighed(
+        r#"
+> reply r1
+> audio a1 1000
+  stage FirstAudio
+  play a1 1000ms
+> @500 speech u1
+  hold playback
+  speech u1
+  stage SpeechStarted
+> @700 quiet u1
+  stage SpeechStopped
+> @800 audio a2 1000
+  play a2 1000ms
+> @1000 said u1 ""
+  resume playback
+  stage Transcribed
+> @1600 speech u2
+  hold playback
+  speech u2
+  stage SpeechStarted
+> @1800 unclear u2 "no ear"
+  send cancel
+  stop playback
+  send truncate a2 100ms
+  warning "the service could not write down what was said: no ear"
+  stage Transcribed
+"#,
+    );
+}
+
+/// What was said before the reply began is not about it, however late its words come.
+#[test]
+fn only_words_over_the_reply_stop_it() {
+    check_weighed(
+        r#"
+> speech u1
+  stop playback
+  speech u1
+  stage SpeechStarted
+> quiet u1
+  stage SpeechStopped
+> reply r1
+> audio a1 1000
+  stage FirstAudio
+  play a1 1000ms
+> @500 speech u2
+  hold playback
+  speech u2
+  stage SpeechStarted
+> @600 said u1 "Run the tests."
+  delta user "Run the tests."
+  whole user "Run the tests."
+  spoken user u1 "Run the tests."
+  stage Transcribed
+> @700 quiet u2
+  stage SpeechStopped
+> @800 speech u3
+  speech u3
+  stage SpeechStarted
+> @900 said u2 "Hm."
+  delta user "Hm."
+  whole user "Hm."
+  spoken user u2 "Hm."
+  stage Transcribed
+> @1000 quiet u3
+  stage SpeechStopped
+> @1100 said u3 "Mm-hmm."
+  resume playback
+  delta user "Mm-hmm."
+  whole user "Mm-hmm."
+  spoken user u3 "Mm-hmm."
+  stage Transcribed
+"#,
+    );
+}
+
+/// Words that never come hold nothing for ever.
+#[test]
+fn a_reply_is_not_held_for_words_that_never_come() {
+    check_weighed(
+        r#"
+> reply r1
+> audio a1 1000
+  stage FirstAudio
+  play a1 1000ms
+> done r1
+  stage ReplyDone
+> @500 speech u1
+  hold playback
+  speech u1
+  stage SpeechStarted
+> @700 quiet u1
+  stage SpeechStopped
+> @deadline tick
+  stop playback
+  send truncate a1 500ms
+"#,
+    );
+}
+
+#[test]
+fn who_speaks_in_silence_holds_nothing() {
+    check_weighed(
+        r#"
+> reply r1
+> audio a1 1000
+  stage FirstAudio
+  play a1 1000ms
+> done r1
+  stage ReplyDone
+> @1701 speech u1
+  stop playback
+  speech u1
+  stage SpeechStarted
+"#,
+    );
+}
+
+/// The end of the work is told; that it is coming need not be.
+#[test]
+fn a_stop_is_not_talked_about() {
+    check_live(
+        r#"
+> handoff h1 "run the tests"
+  handoff h1 item_h1 "run the tests" after 0 lines
+  stage HandedOff
+  delegate start h1 "run the tests"
+> handoff h2 "Stop."
+  handoff h2 item_h2 "Stop." after 0 lines
+  stage HandedOff
+  delegate steer h2 "Stop."
+  send acknowledge h2 "The running task is being stopped."
+> answer h1 interrupted
+  send final h1 "The task was stopped before it was finished."
+  send create
 "#,
     );
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use protocol::{
-    Fault, FaultKind, Handoff, HandoffId, ItemId, RealtimeCommand, RealtimeEvent, RealtimeNotice,
-    ResponseId, ResponseOutcome,
+    BargeIn, Fault, FaultKind, Handoff, HandoffId, ItemId, RealtimeCommand, RealtimeEvent,
+    RealtimeNotice, ResponseId, ResponseOutcome,
 };
 use realtime_session::{Answer, Input, LinkEpoch, LinkNews, Output};
 use stdx::{Dice, Time};
@@ -17,7 +17,8 @@ use crate::script;
 fn a_service_without_rules_breaks_nothing() {
     for seed in 0..500 {
         let mut dice = Dice::new(seed);
-        let mut session = script::session();
+        let barge_in = if seed.is_multiple_of(2) { BargeIn::ByService } else { BargeIn::Weighed };
+        let mut session = script::session(barge_in);
         let mut now = Time::ZERO;
         let mut inputs = vec![Input::Start, link(LinkNews::Up)];
         inputs.extend((0..400).map(|_| input(&mut dice)));
@@ -40,7 +41,7 @@ fn a_service_without_rules_breaks_nothing() {
                     | Output::Ping
                     | Output::Disconnect
                     | Output::Play { .. }
-                    | Output::StopPlayback
+                    | Output::Playback(_)
                     | Output::Delegate(_)
                     | Output::Spoken { .. }
                     | Output::Notice(_)

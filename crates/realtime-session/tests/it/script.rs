@@ -4,20 +4,22 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use protocol::{
-    Fault, FaultKind, Handoff, HandoffId, ItemId, RealtimeCommand, RealtimeEvent, RealtimeNotice,
-    RealtimeVersion, ResponseId, ResponseOutcome, SessionConfig, SessionMode, Speaker,
+    BargeIn, Fault, FaultKind, Handoff, HandoffId, ItemId, PlaybackChange, RealtimeCommand,
+    RealtimeEvent, RealtimeNotice, RealtimeVersion, ResponseId, ResponseOutcome, SessionConfig,
+    SessionMode, Speaker,
 };
 use realtime_session::{
     Answer, DelegationKind, Input, LinkEpoch, LinkNews, Output, Session, Settings,
 };
 use stdx::Time;
 
-pub(crate) fn session() -> Session {
+pub(crate) fn session(barge_in: BargeIn) -> Session {
     Session::new(Settings {
         config: SessionConfig {
             mode: SessionMode::Conversational,
             instructions: "be brief".into(),
             voice: "marin".into(),
+            barge_in,
         },
         session_id: Some("conv".into()),
         version: RealtimeVersion::V2,
@@ -30,20 +32,31 @@ pub(crate) fn session() -> Session {
 /// `@deadline`. The indented lines under it are everything the session wanted done.
 #[track_caller]
 pub(crate) fn check(transcript: &str) {
-    replay(session(), transcript);
+    replay(session(BargeIn::ByService), transcript);
 }
 
 /// The same, in a session that is open.
 #[track_caller]
 pub(crate) fn check_live(transcript: &str) {
-    let mut session = session();
+    replay(live(BargeIn::ByService), transcript);
+}
+
+/// The same, and it is weighed what is said over a reply.
+#[track_caller]
+pub(crate) fn check_weighed(transcript: &str) {
+    replay(live(BargeIn::Weighed), transcript);
+}
+
+#[track_caller]
+fn live(barge_in: BargeIn) -> Session {
+    let mut session = session(barge_in);
     let link = |news| Input::Link { epoch: LinkEpoch(0), news };
     let opened = RealtimeEvent::SessionUpdated { session: None };
     for input in [Input::Start, link(LinkNews::Up), link(LinkNews::Event(opened))] {
         session.handle(input, Time::ZERO).for_each(drop);
     }
     assert!(session.is_live());
-    replay(session, transcript);
+    session
 }
 
 #[track_caller]
@@ -158,7 +171,9 @@ fn show(output: &Output) -> String {
         Output::Ping => "ping".to_owned(),
         Output::Disconnect => "disconnect".to_owned(),
         Output::Play { item, pcm } => format!("play {} {}ms", name(item.as_ref()), pcm.len() / 24),
-        Output::StopPlayback => "stop playback".to_owned(),
+        Output::Playback(PlaybackChange::Held) => "hold playback".to_owned(),
+        Output::Playback(PlaybackChange::Resumed) => "resume playback".to_owned(),
+        Output::Playback(PlaybackChange::Stopped) => "stop playback".to_owned(),
         Output::Delegate(delegation) => {
             let kind = match delegation.kind {
                 DelegationKind::Start => "start",
@@ -211,6 +226,7 @@ fn show_notice(notice: &RealtimeNotice) -> String {
         RealtimeNotice::Audio { item, pcm } => {
             format!("audio {} {}", name(item.as_ref()), pcm.len())
         }
+        RealtimeNotice::Playback { change } => format!("playback {change:?}"),
         RealtimeNotice::SpeechStarted { item } => format!("speech {}", name(item.as_ref())),
         RealtimeNotice::ResponseCancelled { response } => {
             format!("cancelled {}", response.as_ref().map_or("-", ResponseId::as_str))

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use protocol::{
-    Fault, FaultKind, Handoff, HandoffId, ItemId, RealtimeCommand, RealtimeEvent, RealtimeNotice,
-    ResponseId, ResponseOutcome, Speaker,
+    BargeIn, Fault, FaultKind, Handoff, HandoffId, ItemId, PlaybackChange, RealtimeCommand,
+    RealtimeEvent, RealtimeNotice, ResponseId, ResponseOutcome, Speaker, utterance,
 };
 use realtime_session::{Answer, DelegationKind, Input, LinkEpoch, LinkNews, Output, Session};
 use stdx::{Dice, Time};
@@ -80,12 +80,13 @@ enum Floor {
 
 impl World {
     fn new(seed: u64) -> Self {
+        let barge_in = if seed.is_multiple_of(2) { BargeIn::ByService } else { BargeIn::Weighed };
         let mut world = Self {
             seed,
             dice: Dice::new(seed),
             now: Time::ZERO,
-            session: script::session(),
-            service: Service::default(),
+            session: script::session(barge_in),
+            service: Service { barge_in: Some(barge_in), ..Service::default() },
             up: Line::default(),
             down: Line::default(),
             agent: None,
@@ -157,10 +158,7 @@ impl World {
                 self.user = Floor::Free;
             }
             RealtimeEvent::ResponseDone { .. } => self.running = None,
-            RealtimeEvent::SpeechStarted { .. } => {
-                self.interrupted.extend(self.running);
-                self.user = Floor::User;
-            }
+            RealtimeEvent::SpeechStarted { .. } => self.user = Floor::User,
             RealtimeEvent::SpeechStopped { .. } => self.user = Floor::Free,
             _ => (),
         }
@@ -203,7 +201,19 @@ impl World {
                 );
                 self.speaker.queue(item, pcm.len());
             }
-            Output::StopPlayback => self.speaker.stop(),
+            Output::Playback(PlaybackChange::Held) => {
+                assert!(
+                    !std::mem::replace(&mut self.speaker.held, true),
+                    "seed {seed}: held twice"
+                );
+            }
+            Output::Playback(PlaybackChange::Resumed) => {
+                assert!(std::mem::take(&mut self.speaker.held), "seed {seed}: nothing was held");
+            }
+            Output::Playback(PlaybackChange::Stopped) => {
+                self.interrupted.extend(self.running);
+                self.speaker.stop();
+            }
             Output::Delegate(delegation) => {
                 assert!(
                     self.told.delegated.insert(delegation.handoff.clone()),
@@ -211,7 +221,7 @@ impl World {
                     delegation.handoff,
                 );
                 for line in &delegation.transcript {
-                    for word in line.text.split_whitespace() {
+                    for word in content_words(&line.text) {
                         assert!(
                             self.told.context.insert(word.to_owned()),
                             "seed {seed}: {word} went along twice",
@@ -245,7 +255,7 @@ impl World {
         let seed = self.seed;
         match notice {
             RealtimeNotice::TranscriptDelta { delta, .. } => {
-                for word in delta.split_whitespace() {
+                for word in content_words(&delta) {
                     assert!(self.told.words.insert(word.to_owned()), "seed {seed}: twice: {word}");
                 }
             }
@@ -256,6 +266,7 @@ impl World {
             | RealtimeNotice::TranscriptDone { .. }
             | RealtimeNotice::Audio { .. }
             | RealtimeNotice::SpeechStarted { .. }
+            | RealtimeNotice::Playback { .. }
             | RealtimeNotice::ResponseCancelled { .. }
             | RealtimeNotice::Handoff { .. }
             | RealtimeNotice::Stage { .. } => (),
@@ -269,6 +280,7 @@ impl World {
     fn check_settled(&self) {
         let seed = self.seed;
         assert!(!self.ended, "seed {seed}: ended");
+        assert!(!self.speaker.held, "seed {seed}: a reply is held for ever");
         for (handoff, answered) in &self.service.handoffs {
             assert!(*answered, "seed {seed}: {handoff} was never answered");
         }
@@ -278,7 +290,7 @@ impl World {
             self.service.last_output,
         );
         for (item, text) in &self.service.said {
-            for word in text.split_whitespace() {
+            for word in content_words(text) {
                 assert!(self.told.words.contains(word), "seed {seed}: {word} was lost");
             }
             assert!(
@@ -322,6 +334,7 @@ impl World {
 #[derive(Default)]
 struct Service {
     configured: bool,
+    barge_in: Option<BargeIn>,
     running: Option<Running>,
     responses: u32,
     items: u32,
@@ -384,9 +397,14 @@ impl Service {
                 assert_eq!(text, "typed", "seed {seed}");
                 Vec::new()
             }
-            RealtimeCommand::AppendAudio { .. } | RealtimeCommand::CancelResponse => {
-                panic!("seed {seed}: {command:?}")
+            RealtimeCommand::CancelResponse => {
+                assert_eq!(self.barge_in, Some(BargeIn::Weighed), "seed {seed}");
+                match self.running {
+                    Some(_) => self.finish(ResponseOutcome::Cancelled),
+                    None => vec![fault(FaultKind::NothingToCancel)],
+                }
             }
+            RealtimeCommand::AppendAudio { .. } => panic!("seed {seed}: {command:?}"),
         }
     }
 
@@ -423,7 +441,7 @@ impl Service {
         let mut events = vec![RealtimeEvent::SpeechStarted { item: Some(item) }];
         // What was already on its way comes first.
         events.extend(self.sound(480));
-        if self.running.is_some() {
+        if self.running.is_some() && self.barge_in == Some(BargeIn::ByService) {
             events.extend(self.finish(ResponseOutcome::Cancelled));
         }
         events
@@ -439,14 +457,21 @@ impl Service {
     /// Deltas and a final, or a final alone, or none.
     fn write_down(&mut self, dice: &mut Dice) -> Vec<RealtimeEvent> {
         let Some((item, text)) = self.half_written.take() else {
-            let text = format!("{} ", self.word());
+            let text = match dice.roll(3) {
+                0 => "Uh-huh. ".to_owned(),
+                1 => format!("okay {} ", self.word()),
+                _ => format!("{} ", self.word()),
+            };
             self.half_written = self.unwritten.pop_front().map(|item| (item, text));
             return Vec::new();
         };
         let id = Some(item.clone());
         match dice.roll(3) {
             0 => {
-                let more = format!("{} ", self.word());
+                let more = match utterance::is_backchannel(&text) {
+                    true => "okay ".to_owned(),
+                    false => format!("{} ", self.word()),
+                };
                 let delta = RealtimeEvent::InputTranscriptDelta { item: id, delta: text.clone() };
                 // The service owes the rest in the final.
                 self.said.insert(item.to_string(), format!("{text}{more}"));
@@ -529,6 +554,7 @@ impl Service {
 /// The host's speaker: plays what it was given, in order and in time.
 #[derive(Default)]
 struct Device {
+    held: bool,
     queue: VecDeque<(ItemId, Duration)>,
     played: BTreeMap<ItemId, Duration>,
     reported: BTreeMap<ItemId, Duration>,
@@ -546,7 +572,7 @@ impl Device {
 
     /// Where each item that sounded meanwhile got to.
     fn play(&mut self, now: Time) -> Vec<(ItemId, Duration)> {
-        let mut time = now - self.at;
+        let mut time = if self.held { Duration::ZERO } else { now - self.at };
         self.at = now;
         let mut heard = Vec::new();
         while !time.is_zero()
@@ -566,6 +592,7 @@ impl Device {
     }
 
     fn stop(&mut self) {
+        self.held = false;
         self.queue.clear();
     }
 
@@ -599,6 +626,11 @@ impl<T> Line<T> {
         let (_, event) = self.in_flight.pop_front_if(|(arrives, _)| *arrives <= now)?;
         Some(event)
     }
+}
+
+/// What is said once in a world, so that it is told once.
+fn content_words(text: &str) -> impl Iterator<Item = &str> {
+    text.split_whitespace().filter(|word| !utterance::is_backchannel(word))
 }
 
 fn fault(kind: FaultKind) -> RealtimeEvent {

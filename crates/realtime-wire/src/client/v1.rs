@@ -12,7 +12,12 @@ use super::{DecodeError, Sound, fault};
 pub(crate) fn encode(command: &RealtimeCommand) -> Option<Value> {
     Some(match command {
         // This dialect always converses.
-        RealtimeCommand::UpdateSession(SessionConfig { mode: _, instructions, voice }) => json!({
+        RealtimeCommand::UpdateSession(SessionConfig {
+            mode: _,
+            instructions,
+            voice,
+            barge_in: _,
+        }) => json!({
             "type": "session.update",
             "session": {
                 "type": "quicksilver",

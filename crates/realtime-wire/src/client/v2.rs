@@ -1,8 +1,8 @@
 //! The current protocol, and the spellings of its beta where a service still uses them.
 
 use protocol::{
-    Handoff, HandoffId, ItemId, RealtimeCommand, RealtimeEvent, ResponseOutcome, SessionConfig,
-    SessionMode, labels,
+    BargeIn, Handoff, HandoffId, ItemId, RealtimeCommand, RealtimeEvent, ResponseOutcome,
+    SessionConfig, SessionMode, labels,
 };
 use serde_json::{Map, Value, json};
 
@@ -69,7 +69,7 @@ pub(crate) fn append_audio(pcm: &[i16]) -> Value {
 }
 
 fn session(config: &SessionConfig) -> Value {
-    let SessionConfig { mode, instructions, voice } = config;
+    let SessionConfig { mode, instructions, voice, barge_in } = config;
     let format = json!({ "type": "audio/pcm", "rate": 24000 });
     let transcription = json!({ "model": TRANSCRIPTION_MODEL });
     match mode {
@@ -88,7 +88,7 @@ fn session(config: &SessionConfig) -> Value {
                     "transcription": transcription,
                     "turn_detection": {
                         "type": "server_vad",
-                        "interrupt_response": true,
+                        "interrupt_response": *barge_in == BargeIn::ByService,
                         "create_response": true,
                     },
                 },

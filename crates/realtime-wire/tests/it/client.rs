@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use protocol::{
-    Fault, FaultKind, Handoff, HandoffId, ItemId, RealtimeCommand, RealtimeEvent, RealtimeVersion,
-    ResponseId, ResponseOutcome, SessionConfig, SessionMode,
+    BargeIn, Fault, FaultKind, Handoff, HandoffId, ItemId, RealtimeCommand, RealtimeEvent,
+    RealtimeVersion, ResponseId, ResponseOutcome, SessionConfig, SessionMode,
 };
 use realtime_wire::client::{Codec, DecodeError};
 use serde_json::{Value, json};
@@ -36,6 +36,7 @@ fn config(mode: SessionMode) -> RealtimeCommand {
         mode,
         instructions: "be brief".into(),
         voice: "cedar".into(),
+        barge_in: BargeIn::ByService,
     })
 }
 

@@ -1,7 +1,8 @@
 //! The two roles understand each other.
 
 use protocol::{
-    RealtimeCommand, RealtimeEvent, RealtimeVersion, ResponseOutcome, SessionConfig, SessionMode,
+    BargeIn, RealtimeCommand, RealtimeEvent, RealtimeVersion, ResponseOutcome, SessionConfig,
+    SessionMode,
 };
 use realtime_wire::client::Codec;
 use realtime_wire::server::{
@@ -26,7 +27,12 @@ fn our_client_configures_our_server() {
         (SessionMode::Conversational, SessionKind::Realtime),
         (SessionMode::Transcription, SessionKind::Transcription),
     ] {
-        let config = SessionConfig { mode, instructions: "be brief".into(), voice: "marin".into() };
+        let config = SessionConfig {
+            mode,
+            instructions: "be brief".into(),
+            voice: "marin".into(),
+            barge_in: BargeIn::Weighed,
+        };
         let ClientEvent::UpdateSession(patch) = to_server(RealtimeCommand::UpdateSession(config))
         else {
             panic!("not an update");

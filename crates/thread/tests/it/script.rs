@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use agent_turn::{Enforcement, Epoch, Input as TurnInput, UserInput};
 use protocol::{
-    ApprovalPolicy, CallId, CommandItem, EventBody, Handoff, HandoffId, InputSource, ItemBody,
-    ItemId, ItemStatus, ModelError, ModelErrorKind, ModelEvent, ModelItem, Property,
+    ApprovalPolicy, BargeIn, CallId, CommandItem, EventBody, Handoff, HandoffId, InputSource,
+    ItemBody, ItemId, ItemStatus, ModelError, ModelErrorKind, ModelEvent, ModelItem, Property,
     RealtimeCommand, RealtimeEvent, RealtimeNotice, RealtimeVersion, Role, SandboxPolicy, Schema,
     SessionMode, Speaker, ThreadId, ThreadSettings, ToolCall, ToolEffect, ToolItem, ToolSpec,
     TurnId, TurnStatus, Usage,
@@ -231,6 +231,7 @@ pub(crate) fn opening(conversation: &str) -> Opening {
         version: RealtimeVersion::V2,
         mode: SessionMode::Conversational,
         voice: "marin".to_owned(),
+        barge_in: BargeIn::ByService,
         prompt: Prompt::Text("be brief".to_owned()),
         context: StartupContext::Text(String::new()),
         start_instructions: None,
@@ -356,6 +357,7 @@ fn show_event(event: &EventBody) -> Option<String> {
         },
         EventBody::Warning { message } => format!("* warning: {message}"),
         EventBody::Realtime(notice) => match notice {
+            RealtimeNotice::Playback { change } => format!("* playback {change:?}"),
             RealtimeNotice::Stage { stage } => format!("* stage {stage:?}"),
             RealtimeNotice::Started { .. } => "* conversation started".to_owned(),
             RealtimeNotice::Closed { reason } => format!("* conversation closed, {reason:?}"),

@@ -490,8 +490,7 @@ fn stop_interrupts_and_the_work_is_answered_as_stopped() {
   * stage Transcribed
 > handoff h2 Stop!
   * stage HandedOff
-  send c1 acknowledge h2: Passed on to the task that is already running. Its result will follow when it is done.
-  send c1 respond
+  send c1 acknowledge h2: The running task is being stopped.
 > failed killed
   record output: aborted by the user
 killed
@@ -499,6 +498,7 @@ killed
   * t1 interrupted
   * stage AgentDone
   send c1 answer h1: The task was stopped before it was finished.
+  send c1 respond
 > handoff h3 stop
   * stage HandedOff
   * stage AgentDone
@@ -631,6 +631,7 @@ fn work_outlives_its_conversation() {
   record user: run the tests
   call t1 #1 with 3 items
 > down
+  * playback Stopped
   disconnect c1
   * conversation closed, TransportClosed
 > says All pass.
@@ -682,6 +683,7 @@ fn a_new_conversation_replaces_the_old_one() {
   record agent: Yes.
   * t2 completed
 > talk c2
+  * playback Stopped
   disconnect old
   * conversation closed, Requested
   connect c2 0
@@ -708,6 +710,7 @@ fn a_new_conversation_replaces_the_old_one() {
   * t3 completed
 > hang-up
   accepted 4 -
+  * playback Stopped
   disconnect c2
   * conversation closed, Requested
 > start and typed
@@ -753,6 +756,7 @@ fn close_stops_everything() {
   run t1 #2 shell {"command":"cargo test"}
 > close
   stop t1 #2
+  * playback Stopped
   disconnect c1
   * conversation closed, Requested
 > failed killed
@@ -830,13 +834,13 @@ fn a_steering_stop_is_acknowledged_before_the_work_is_answered() {
   call t1 #1 with 3 items
 > handoff h2 stop
   * stage HandedOff
-  send c1 acknowledge h2: Passed on to the task that is already running. Its result will follow when it is done.
-  send c1 respond
+  send c1 acknowledge h2: The running task is being stopped.
   cancel t1 #1
   record developer: The user interrupted the work above before it was finished.
   * t1 interrupted
   * stage AgentDone
   send c1 answer h1: The task was stopped before it was finished.
+  send c1 respond
 ",
     );
 }

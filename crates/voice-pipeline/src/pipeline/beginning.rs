@@ -22,6 +22,8 @@ impl Pipeline {
         let terms = Terms::new(&self.settings, ResponseRequest::default());
         let handoff = terms.handoff();
         let route = match &handoff {
+            // That is obeyed without asking anybody.
+            Some(_) if utterance::is_stop(&words) => Some(Route::Work),
             Some(_) if self.work.goes_on() => self.route(words),
             Some(_) | None => Some(Route::Work),
         };
@@ -131,14 +133,20 @@ impl Pipeline {
         if words.is_empty() {
             return self.finish(running, ResponseStatus::Completed);
         }
-        let acknowledgement = ACKNOWLEDGEMENTS[self.acknowledged % ACKNOWLEDGEMENTS.len()];
-        self.acknowledged += 1;
+        // Who wants silence gets it; the end of the work is told.
+        let acknowledgement = match self.work.goes_on() && utterance::is_stop(&words) {
+            true => None,
+            false => {
+                self.acknowledged += 1;
+                Some(ACKNOWLEDGEMENTS[(self.acknowledged - 1) % ACKNOWLEDGEMENTS.len()].to_owned())
+            }
+        };
         let call = FunctionCall {
             call: self.ids.call(),
             name: tool.name.clone(),
             arguments: json_object(&tool.parameter, &words),
         };
-        let making = Making::saying(vec![acknowledgement.to_owned()], SoundNeed::Nice);
+        let making = Making::saying(acknowledgement.into_iter().collect(), SoundNeed::Nice);
         self.make(running, making.then_call(call));
     }
 

@@ -21,6 +21,7 @@ impl Pipeline {
                     None => self.take_response(Self::is_default),
                 };
                 let Some(running) = running else { return Err(Refusal::NothingToCancel) };
+                self.fall_silent();
                 self.stop(running, ResponseStatus::Cancelled(CancelReason::ClientCancelled));
             }
             ClientEvent::ClearOutputAudio => return Err(Refusal::NoOutputBuffer),
@@ -174,6 +175,7 @@ impl Pipeline {
                 }
             }
         }
+        self.fall_silent();
         self.send(Event::ItemTruncated { item: id, content_index: index, audio_end_ms });
         Ok(())
     }

@@ -21,11 +21,14 @@ impl Pipeline {
                 let item = self.speech.take().unwrap_or_else(|| self.ids.item());
                 self.speech = Some(item.clone());
                 self.idle = Idle::Off;
+                let is_over_reply = self.is_busy() || at < self.sounds_until;
+                self.over_reply = is_over_reply.then_some(at);
                 self.send(Event::SpeechStarted { audio_start_ms: millis(at), item });
-                if self.turn_detection().is_some_and(|it| it.interrupt_response)
-                    && let Some(running) = self.take_response(Self::is_default)
-                {
-                    self.stop(running, ResponseStatus::Cancelled(CancelReason::TurnDetected));
+                if self.turn_detection().is_some_and(|it| it.interrupt_response) {
+                    self.fall_silent();
+                    if let Some(running) = self.take_response(Self::is_default) {
+                        self.stop(running, ResponseStatus::Cancelled(CancelReason::TurnDetected));
+                    }
                 }
             }
             Heard::Asking { pcm } => self.start(Job::CheckEndOfTurn { pcm }, Task::EndOfTurn),
@@ -42,6 +45,11 @@ impl Pipeline {
                 self.go_on();
             }
         }
+    }
+
+    /// Whoever plays what we say has stopped.
+    pub(super) fn fall_silent(&mut self) {
+        self.sounds_until = self.sounds_until.min(self.ear.judged());
     }
 
     /// The sound becomes an item of the conversation. Never starts a response by itself.
@@ -78,6 +86,7 @@ impl Pipeline {
     /// The speech that is going on will not be ended by the ear.
     pub(super) fn forget_speech(&mut self) -> Option<ItemId> {
         self.cancel_jobs(|task| *task == Task::EndOfTurn);
+        self.over_reply = None;
         self.speech.take()
     }
 

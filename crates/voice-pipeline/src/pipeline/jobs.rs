@@ -206,6 +206,9 @@ impl Pipeline {
             running.owed.clear();
         }
         let part = running.part(&item);
+        if Self::is_default(running) {
+            self.sounds_until = self.sounds_until.max(self.ear.judged()) + pcm.len() as u64;
+        }
         for piece in pcm.chunks(DELTA) {
             let pcm = piece.to_vec();
             self.send(Event::AudioDelta { at: part.clone(), format, pcm });

@@ -181,7 +181,18 @@ impl Pipeline {
             *task == Task::Write(id.clone()) || *task == Task::Speak(id.clone())
         });
         self.close_message(&mut running, ItemStatus::Incomplete);
-        if status == ResponseStatus::Cancelled(CancelReason::TurnDetected) {
+        let was_spoken_over = match status {
+            ResponseStatus::Cancelled(CancelReason::TurnDetected) => true,
+            // A client that decides by itself what is spoken over.
+            ResponseStatus::Cancelled(CancelReason::ClientCancelled) => {
+                self.speech.is_some() || !self.unanswered.is_empty()
+            }
+            ResponseStatus::InProgress
+            | ResponseStatus::Completed
+            | ResponseStatus::OutOfTokens
+            | ResponseStatus::Failed { .. } => false,
+        };
+        if was_spoken_over {
             // The user spoke on before the request was passed on or answered: so it is with the
             // rest of what they say, or when the client asks for the next response.
             let owed = std::mem::take(&mut running.owed);
@@ -206,8 +217,8 @@ impl Pipeline {
         if is_default {
             self.idle = match self.idle {
                 Idle::Asked => Idle::Asked,
-                // It is still being played, on a clock as fast as ours.
-                Idle::Off | Idle::Since(_) => Idle::Since(self.ear.judged() + samples as u64),
+                // It is still being played.
+                Idle::Off | Idle::Since(_) => Idle::Since(self.sounds_until.max(self.ear.judged())),
             };
             self.respond_to_speech();
         }

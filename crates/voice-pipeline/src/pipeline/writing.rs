@@ -9,7 +9,8 @@ impl Pipeline {
             pieces => pieces.iter().map(|it| Arc::from(&pcm[it.clone()])).collect(),
         };
         let first = parts.pop_front().unwrap_or_default();
-        let dictation = Dictation { parts, text: Vec::new(), samples: pcm.len() };
+        let over_reply = self.over_reply.take();
+        let dictation = Dictation { parts, text: Vec::new(), samples: pcm.len(), over_reply };
         self.writing_down.insert(id.clone(), dictation);
         self.transcribe(id, first);
     }
@@ -29,7 +30,11 @@ impl Pipeline {
         }
         let transcript = dictation.text.join(" ");
         let seconds = dictation.samples as f64 / f64::from(DUET_HZ);
+        let over_reply = dictation.over_reply;
         self.writing_down.remove(&id);
+        if let Some(began) = over_reply {
+            self.weigh(&id, began, &transcript);
+        }
         if let Some(entry) = self.conversation.entry_mut(&id)
             && let ItemBody::Message { content, .. } = &mut entry.item.body
         {
@@ -45,6 +50,21 @@ impl Pipeline {
             self.send(Event::Transcribed { item: id, content_index: 0, transcript, seconds });
         }
         self.go_on();
+    }
+
+    /// What was said over a reply may be a cough or a sign that somebody listens: nobody has to
+    /// answer that, and whoever plays the reply goes on with it.
+    fn weigh(&mut self, id: &ItemId, began: u64, transcript: &str) {
+        if !transcript.is_empty() && !utterance::is_backchannel(transcript) {
+            return;
+        }
+        let is_ours_to_answer = self.unanswered.contains(id);
+        self.unanswered.retain(|it| it != id);
+        if is_ours_to_answer {
+            self.mark_handled(std::slice::from_ref(id));
+            // It was held meanwhile.
+            self.sounds_until += self.ear.judged().saturating_sub(began);
+        }
     }
 
     pub(super) fn on_transcription_failed(&mut self, id: ItemId, message: String) {

@@ -534,3 +534,86 @@ fn a_result_does_not_swallow_a_request() {
 "#,
     );
 }
+
+/// Whoever plays the reply holds it meanwhile, and goes on with it.
+#[test]
+fn a_sign_of_listening_is_not_answered() {
+    check(
+        r#"
+polite
+> result call_1 "One test fails."
+  added item_1 call_1 -> "One test fails." first
+  done item_1 call_1 -> "One test fails." first
+> respond
+  response resp_1 created
+  resp_1/0 added item_2 Assistant "" (in progress)
+  added item_2 Assistant "" (in progress) after item_1
+  item_2 part audio ""
+  item_2 words +"One test fails."
+  start #1 speak "One test fails."
+> pcm #1 2000
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+> ready #1
+  item_2 sound done
+  item_2 words done "One test fails."
+  item_2 part done audio "One test fails."
+  done item_2 Assistant "One test fails." after item_1
+  resp_1/0 done item_2 Assistant "One test fails."
+  response resp_1 Completed [item_2]
+  rate limits
+> silence 480
+> speech 320
+  speech started item_3 at 180ms
+> silence 224
+  start #2 end of turn? after 844ms
+> complete #2
+  speech stopped item_3 at 1024ms
+  committed item_3 after item_2
+  added item_3 User "" after item_2
+  done item_3 User "" after item_2
+  start #3 transcribe 844ms
+> heard #3 "Uh-huh."
+  transcribed item_3 "Uh-huh." of 0.844s
+> speech 320
+  speech started item_4 at 1024ms
+> silence 224
+  start #4 end of turn? after 544ms
+> complete #4
+  speech stopped item_4 at 1568ms
+  committed item_4 after item_3
+  added item_4 User "" after item_3
+  done item_4 User "" after item_3
+  start #5 transcribe 544ms
+> heard #5 ""
+  transcribed item_4 "" of 0.544s
+> silence 2700
+> speech 320
+  speech started item_5 at 3956ms
+> silence 224
+  start #6 end of turn? after 844ms
+> complete #6
+  speech stopped item_5 at 4800ms
+  committed item_5 after item_4
+  added item_5 User "" after item_4
+  done item_5 User "" after item_4
+  start #7 transcribe 844ms
+> heard #7 "Okay."
+  transcribed item_5 "Okay." of 0.844s
+  response resp_2 created
+  resp_2/0 added item_6 Assistant "" (in progress)
+  added item_6 Assistant "" (in progress) after item_5
+  item_6 part audio ""
+  item_6 words +"Okay, one moment."
+  start #8 speak "Okay, one moment."
+"#,
+    );
+}

@@ -669,3 +669,34 @@ fn a_written_answer_comes_at_once() {
 "#,
     );
 }
+
+/// No model is asked whether that is meant, and nothing is said that has to be listened to.
+#[test]
+fn a_stop_is_passed_on_at_once() {
+    check_meanwhile(
+        r#"
+> silence 960
+> speech 320
+  speech started item_4 at 1524ms
+> silence 224
+  start #4 end of turn? after 844ms
+> complete #4
+  speech stopped item_4 at 2368ms
+  committed item_4 after item_3
+  added item_4 User "" after item_3
+  done item_4 User "" after item_3
+  start #5 transcribe 844ms
+> heard #5 "Okay, stop."
+  transcribed item_4 "Okay, stop." of 0.844s
+  response resp_2 created
+  resp_2/0 added item_5 call_2 background_agent() (in progress)
+  added item_5 call_2 background_agent() (in progress) after item_4
+  item_5 arguments +{"prompt":"Okay, stop."}
+  item_5 arguments done background_agent {"prompt":"Okay, stop."}
+  done item_5 call_2 background_agent({"prompt":"Okay, stop."}) after item_4
+  resp_2/0 done item_5 call_2 background_agent({"prompt":"Okay, stop."})
+  response resp_2 Completed [item_5]
+  rate limits
+"#,
+    );
+}

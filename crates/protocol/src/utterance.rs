@@ -1,0 +1,151 @@
+//! What is known from the words alone, without asking a model. Only whole utterances count, so
+//! that "stop the server" stays a request.
+
+/// The two words that are obeyed at once.
+const VERBS: [&str; 2] = ["stop", "cancel"];
+
+/// What people say around them.
+const FILLERS: [&str; 14] = [
+    "please",
+    "now",
+    "it",
+    "that",
+    "this",
+    "everything",
+    "all",
+    "ok",
+    "okay",
+    "hey",
+    "duet",
+    "no",
+    "just",
+    "right",
+];
+
+/// What a listener says so that the other goes on, in one word: the sounds as recognisers spell
+/// them, and the words that ask for nothing. "Yes", "no" and "sure" may be answers, and are none.
+const BACKCHANNELS: [&str; 28] = [
+    "ah", "aha", "ahh", "cool", "eh", "great", "ha", "hm", "hmm", "hmmm", "huh", "mhm", "mm",
+    "mmhmm", "mmm", "nice", "oh", "ok", "okay", "ooh", "right", "uh", "uhhuh", "uhm", "um", "wow",
+    "yeah", "yep",
+];
+
+/// The same in two words.
+const BACKCHANNEL_PAIRS: [[&str; 2]; 6] = [
+    ["all", "right"],
+    ["got", "it"],
+    ["i", "see"],
+    ["makes", "sense"],
+    ["of", "course"],
+    ["very", "good"],
+];
+
+/// Nobody says more than that without meaning something by it.
+const LONGEST_BACKCHANNEL: usize = 4;
+
+/// Whether an utterance asks for nothing but to stop what is running.
+pub fn is_stop(utterance: &str) -> bool {
+    let lower = utterance.to_lowercase();
+    let mut words = words(&lower);
+    let mut asked = false;
+    let whole = words.all(|word| {
+        let verb = VERBS.contains(&word);
+        asked |= verb;
+        verb || FILLERS.contains(&word)
+    });
+    whole && asked
+}
+
+/// Whether an utterance only says that somebody listens: "uh-huh", "okay, right". Without words it
+/// is none: that is noise.
+pub fn is_backchannel(utterance: &str) -> bool {
+    let lower = utterance.to_lowercase();
+    let words: Vec<&str> = words(&lower).collect();
+    let mut rest = words.as_slice();
+    loop {
+        rest = match rest {
+            [] => return !words.is_empty() && words.len() <= LONGEST_BACKCHANNEL,
+            [first, second, rest @ ..] if BACKCHANNEL_PAIRS.contains(&[first, second]) => rest,
+            [first, rest @ ..] if BACKCHANNELS.contains(first) => rest,
+            [..] => return false,
+        };
+    }
+}
+
+fn words(lower: &str) -> impl Iterator<Item = &str> {
+    lower.split(|it: char| !it.is_alphanumeric()).filter(|it| !it.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_utterances_only() {
+        for stop in [
+            "stop",
+            " Stop. ",
+            "Cancel!",
+            "stop, stop, STOP",
+            "okay, stop it now please",
+            "no no stop that",
+            "Cancel everything.",
+        ] {
+            assert!(is_stop(stop), "{stop}");
+        }
+        for other in [
+            "",
+            "…",
+            "please",
+            "stop the server",
+            "cancel the last commit",
+            "why did it stop?",
+            "don't stop",
+            "add a stop button",
+            "unstoppable",
+            "abort",
+            "abort, please",
+        ] {
+            assert!(!is_stop(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_backchannel_asks_for_nothing() {
+        for listening in [
+            "uh-huh",
+            "Uh-huh.",
+            "Mm-hmm.",
+            "Mhm",
+            "Hmm...",
+            "Okay.",
+            "okay, okay",
+            "Yeah, right.",
+            "I see.",
+            "Oh, got it.",
+            "All right.",
+            "Yeah yeah yeah yeah",
+        ] {
+            assert!(is_backchannel(listening), "{listening}");
+        }
+        for other in [
+            "",
+            "...",
+            "yes",
+            "no",
+            "sure",
+            "stop",
+            "okay stop",
+            "right click",
+            "I",
+            "got",
+            "okay, and the tests?",
+            "great job on the parser",
+            "yeah yeah yeah yeah yeah",
+            "uh what",
+            "wait",
+        ] {
+            assert!(!is_backchannel(other), "{other}");
+        }
+    }
+}
