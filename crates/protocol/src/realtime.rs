@@ -149,6 +149,12 @@ pub mod labels {
     /// What the user typed to the agent: it must not be handed over once more.
     pub const MIRRORED: &str =
         "Typed by the user to the background agent, which has it already:\n\n";
+
+    /// Answers, whole, to a request that went to work that goes on: our own voice has said as much
+    /// when it passed it on.
+    pub const STEERED: &str =
+        "Passed on to the task that is already running. Its result will follow when it is done.";
+    pub const STOPPING: &str = "The running task is being stopped.";
 }
 
 /// To the realtime service.

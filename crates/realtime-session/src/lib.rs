@@ -51,7 +51,7 @@ use std::time::Duration;
 use protocol::{
     BargeIn, CloseReason, Fault, FaultKind, Handoff, HandoffId, ItemId, PlaybackChange,
     RealtimeCommand, RealtimeEvent, RealtimeNotice, RealtimeVersion, ResponseId, ResponseOutcome,
-    SessionConfig, Speaker, Stage, utterance,
+    SessionConfig, Speaker, Stage, labels, utterance,
 };
 use stdx::{Time, never};
 
@@ -86,10 +86,6 @@ const ANSWER_TOKENS: usize = 2_000;
 /// Commands of the host that wait for the session to open.
 const MAX_HELD: usize = 64;
 
-const STEER_ACK: &str =
-    "Passed on to the task that is already running. Its result will follow when it is done.";
-/// Nothing is said about it: the end of the work tells.
-const STOP_ACK: &str = "The running task is being stopped.";
 const NO_REQUEST: &str =
     "Nothing to do was understood. Ask the user to say again what they would like.";
 const NO_ANSWER: &str = "The task ended without anything to report.";
@@ -586,10 +582,11 @@ impl Session {
                 match kind {
                     DelegationKind::Start => (),
                     DelegationKind::Steer if utterance::is_stop(&handoff.input) => {
-                        self.answer(handoff.id, STOP_ACK.to_owned(), false);
+                        // Nothing is said about it: the end of the work tells.
+                        self.answer(handoff.id, labels::STOPPING.to_owned(), false);
                     }
                     DelegationKind::Steer => {
-                        self.answer(handoff.id, STEER_ACK.to_owned(), false);
+                        self.answer(handoff.id, labels::STEERED.to_owned(), false);
                         self.request_response(now);
                     }
                 }

@@ -7,9 +7,9 @@ use protocol::ItemId;
 use crate::for_the_ear::progress;
 use crate::item::{Content, Item, ItemBody, ItemStatus, Place, Role};
 
-/// Sound that is kept for `conversation.item.retrieved`, of all items together: ten minutes,
-/// 29 MB. Older sound is forgotten, its words stay.
-const KEPT_SAMPLES: usize = 10 * 60 * audio_dsp::DUET_HZ as usize;
+/// Sound that is kept for `conversation.item.retrieved`, of all items together: two minutes,
+/// 6 MB. Older sound is forgotten, its words stay.
+const KEPT_SAMPLES: usize = 2 * 60 * audio_dsp::DUET_HZ as usize;
 
 /// What clients may put into a conversation: more than any model reads, and little memory.
 /// What is spoken comes at the pace of speech, and has its own bounds.
@@ -255,8 +255,8 @@ mod tests {
             });
         }
         let kept: Vec<bool> = conversation.items().map(|it| 0 < it.samples()).collect();
-        assert_eq!(kept.iter().filter(|it| **it).count(), 10);
-        assert!(!kept[0] && !kept[1] && kept[2]);
+        assert_eq!(kept.iter().filter(|it| **it).count(), 2);
+        assert!(!kept[9] && kept[10] && kept[11]);
         assert!(conversation.items().all(|it| it.text() == "words"));
     }
 }

@@ -61,6 +61,11 @@ pub(crate) fn without_label(text: &str) -> &str {
     stripped.unwrap_or(text).trim()
 }
 
+/// Whether it only says what we said when we passed the request on.
+pub(crate) fn is_acknowledgement(output: &str) -> bool {
+    [labels::STEERED, labels::STOPPING].contains(&output)
+}
+
 /// Whether a client's text tells of work that the agent knows of, rather than the user saying
 /// something: such a text must never be handed back to the agent as a request.
 pub(crate) fn is_news(text: &str) -> bool {

@@ -22,7 +22,7 @@ use crate::event::{
     CallAt, CancelReason, ClientEvent, Epoch, Event, Input, Job, JobNews, Output, Part, Refusal,
     ResponseStatus, Route, Usage,
 };
-use crate::for_the_ear::{for_the_ear, is_news, progress, say, without_label};
+use crate::for_the_ear::{for_the_ear, is_acknowledgement, is_news, progress, say, without_label};
 use crate::ids::Ids;
 use crate::item::{Content, FunctionCall, Item, ItemBody, ItemStatus, NewItem, Place, Role};
 use crate::outputs::Outputs;

@@ -153,9 +153,15 @@ impl Pipeline {
     /// Says the results that came since the last response.
     pub(super) fn tell_results(&mut self, mut running: Running) {
         let mut said = Vec::new();
+        let mut results = 0;
         for entry in self.conversation.entries_mut().filter(|it| it.waits()) {
             if let ItemBody::FunctionCallOutput { output, .. } = &entry.item.body {
                 running.usage.input_text += tokens(output);
+                entry.handled = true;
+                if is_acknowledgement(output) {
+                    continue;
+                }
+                results += 1;
                 match running.terms.modality {
                     Modality::Audio => {
                         let text = for_the_ear(output);
@@ -163,8 +169,10 @@ impl Pipeline {
                     }
                     Modality::Text => said.push(without_label(output).to_owned()),
                 }
-                entry.handled = true;
             }
+        }
+        if results == 0 {
+            return self.finish(running, ResponseStatus::Completed);
         }
         said.retain(|it| !it.is_empty());
         if said.is_empty() {

@@ -700,3 +700,19 @@ fn a_stop_is_passed_on_at_once() {
 "#,
     );
 }
+
+/// The acknowledgement was said when the request was passed on.
+#[test]
+fn what_was_passed_on_is_not_acknowledged_twice() {
+    check_meanwhile(
+        r#"
+> result call_1 "Passed on to the task that is already running. Its result will follow when it is done."
+  added item_4 call_1 -> "Passed on to the task that is already running. Its result will follow when it is done." after item_3
+  done item_4 call_1 -> "Passed on to the task that is already running. Its result will follow when it is done." after item_3
+> respond
+  response resp_2 created
+  response resp_2 Completed []
+  rate limits
+"#,
+    );
+}
