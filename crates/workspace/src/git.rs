@@ -101,10 +101,19 @@ impl Git {
         self.run(&["rev-parse", "--verify", "--quiet", "HEAD"]).is_some()
     }
 
-    /// The last commits, one line each, for [`log_line`].
+    /// The last commits and their files, for [`Commit::parse_all`].
     pub fn log(&self, commits: u32) -> GitCommand {
-        let count = format!("--max-count={commits}");
-        self.command(&["log", &count, "--date=short", "--format=%h%x09%ad%x09%an%x09%s"])
+        self.command(&[
+            "log",
+            &format!("--max-count={commits}"),
+            "--date=short",
+            "--format=%x1e%h%x09%ad%x09%an%x09%s",
+            "--name-status",
+            "--no-renames",
+            "--no-ext-diff",
+            "--no-textconv",
+            NO_SUBMODULES,
+        ])
     }
 
     /// All changes since the last commit, staged or not, of files that git knows.
@@ -211,12 +220,51 @@ impl Git {
     }
 }
 
-/// One line of [`Git::log`] as words; `None` for what is no such line.
-pub fn log_line(line: &str) -> Option<String> {
-    let mut fields = line.splitn(4, '\t');
-    let (hash, date) = (fields.next()?, fields.next()?);
-    let (author, subject) = (fields.next()?, fields.next()?);
-    Some(format!("{hash} on {date} by {author}: {subject}"))
+/// One commit of [`Git::log`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    pub hash: String,
+    pub date: String,
+    pub author: String,
+    pub subject: String,
+    pub files: Vec<CommittedFile>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommittedFile {
+    pub kind: CommittedKind,
+    pub path: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CommittedKind {
+    Added,
+    Deleted,
+    Changed,
+}
+
+impl Commit {
+    /// Newest first. What is cut or is no commit is passed over.
+    pub fn parse_all(output: &str) -> Vec<Self> {
+        output.split('\x1e').filter_map(Self::parse).collect()
+    }
+
+    fn parse(record: &str) -> Option<Self> {
+        let mut lines = record.lines();
+        let mut fields = lines.next()?.splitn(4, '\t').map(str::to_owned);
+        let (hash, date) = (fields.next()?, fields.next()?);
+        let (author, subject) = (fields.next()?, fields.next()?);
+        let files = lines.filter_map(|line| {
+            let (kind, path) = line.split_once('\t')?;
+            let kind = match kind {
+                "A" => CommittedKind::Added,
+                "D" => CommittedKind::Deleted,
+                _ => CommittedKind::Changed,
+            };
+            Some(CommittedFile { kind, path: path.to_owned() })
+        });
+        Some(Self { hash, date, author, subject, files: files.collect() })
+    }
 }
 
 /// What is not committed.
@@ -311,9 +359,22 @@ mod tests {
     }
 
     #[test]
-    fn log_lines_become_words() {
-        let line = "abc\t2026-01-02\tAnn B\tFix\tit";
-        assert_eq!(log_line(line).unwrap(), "abc on 2026-01-02 by Ann B: Fix\tit");
-        assert_eq!(log_line("warning: x"), None);
+    fn a_log_becomes_commits() {
+        let log = "warning: x\n\x1eabc\t2026-01-02\tAnn B\tFix\tit\n\nA\ta b.rs\nM\tc\nD\td\n\x1edef\t2026";
+        let [commit] = Commit::parse_all(log).try_into().unwrap();
+        assert_eq!(
+            (commit.hash.as_str(), commit.author.as_str(), commit.subject.as_str()),
+            ("abc", "Ann B", "Fix\tit")
+        );
+        let files: Vec<(CommittedKind, &str)> =
+            commit.files.iter().map(|it| (it.kind, it.path.as_str())).collect();
+        assert_eq!(
+            files,
+            [
+                (CommittedKind::Added, "a b.rs"),
+                (CommittedKind::Changed, "c"),
+                (CommittedKind::Deleted, "d"),
+            ]
+        );
     }
 }

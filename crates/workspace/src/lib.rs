@@ -20,8 +20,10 @@ mod tests_of;
 
 pub use crate::beneath::{PathError, Root};
 pub use crate::facts::{FactsError, MAX_FILES, repository_facts};
-pub use crate::git::{Git, GitCommand, Status, StatusEntry, StatusKind, log_line};
+pub use crate::git::{
+    Commit, CommittedFile, CommittedKind, Git, GitCommand, Status, StatusEntry, StatusKind,
+};
 pub use crate::lines::{NumberedLines, numbered_lines};
-pub use crate::nearest::nearest;
+pub use crate::nearest::{about, nearest};
 pub use crate::patience::Patience;
 pub use crate::search::{Found, Match, Query, SearchLimits, looks_binary, search};

@@ -21,6 +21,28 @@ const SMALL_WORDS: &str = " a about all an and any are as at be between by can d
                            if in is it its many me much my not of often on or our out that the their there this \
                            to used was we what when where which who why will with you ";
 
+/// What people say, and how code writes it.
+struct Meant {
+    said: &'static [&'static str],
+    written: &'static [&'static str],
+}
+
+/// Bounds are asked for in many words and written in few; the rest is spelling.
+const MEANT: [Meant; 6] = [
+    Meant {
+        said: &["long", "longest", "largest", "biggest", "highest", "most", "maximum", "limit"],
+        written: &["max", "maximum", "limit"],
+    },
+    Meant {
+        said: &["shortest", "smallest", "lowest", "least", "fewest", "minimum"],
+        written: &["min", "minimum"],
+    },
+    Meant { said: &["directory", "folder"], written: &["dir", "path"] },
+    Meant { said: &["licence", "licensed"], written: &["license"] },
+    Meant { said: &["colour"], written: &["color"] },
+    Meant { said: &["number"], written: &["count", "num"] },
+];
+
 /// The best lines of the files that git would not ignore, best first.
 ///
 /// Ends early, [`Found::cut`], with its own limits or with the patience of who asked.
@@ -62,10 +84,12 @@ pub fn nearest(root: &Root, text: &str, limits: SearchLimits, patience: &Patienc
     };
     // Tests say again what they test, and are rarely what is meant.
     let asks_for_tests = wanted.iter().any(|it| alike(it, "tests"));
+    let asks_for_a_number = asks_for_a_number(text);
     let score = |it: &Candidate| {
         let score = weight(it.in_line) + weight(it.in_path & !it.in_line) / 2.0;
         let is_test = it.found.path.contains("test");
-        if is_test && !asks_for_tests { score * 0.7 } else { score }
+        let score = if is_test && !asks_for_tests { score * 0.7 } else { score };
+        if asks_for_a_number && sets_a_number(&it.found.text) { score * 1.4 } else { score }
     };
     let mut scored: Vec<(f64, Match)> =
         candidates.into_iter().map(|it| (score(&it), it.found)).collect();
@@ -76,6 +100,46 @@ pub fn nearest(root: &Root, text: &str, limits: SearchLimits, patience: &Patienc
     let kept = scored.into_iter().take_while(|it| best / 2.0 < it.0).take(limits.matches);
     found.matches = kept.map(|it| it.1).collect();
     found
+}
+
+/// Which of these texts are about what was said: those with most of its words, best first. Words
+/// count the more the fewer texts have them; a text that has half of what the best one has is
+/// about something else.
+pub fn about(texts: &[String], said: &str) -> Vec<usize> {
+    let wanted = wanted(said);
+    let masks: Vec<u32> = texts.iter().map(|it| mask(it, &wanted)).collect();
+    let has = |it: usize| masks.iter().filter(|mask| **mask & (1 << it) != 0).count();
+    let rarity = |it: usize| (texts.len() as f64 / has(it).max(1) as f64).ln_1p();
+    let weight = |mask: u32| -> f64 {
+        (0..wanted.len()).filter(|it| mask & (1 << it) != 0).map(rarity).sum()
+    };
+    let mut scored: Vec<(f64, usize)> =
+        masks.iter().enumerate().map(|(at, mask)| (weight(*mask), at)).collect();
+    scored.retain(|it| 0.0 < it.0);
+    // Stable: among equals the order of the texts.
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let best = scored.first().map_or(0.0, |it| it.0);
+    scored.into_iter().take_while(|it| best / 2.0 < it.0).map(|it| it.1).collect()
+}
+
+/// "How many", "how long", "what is the limit": the answer is where a number is set, and not where
+/// it is talked about.
+fn asks_for_a_number(text: &str) -> bool {
+    const MEASURES: [&str; 12] = [
+        "big", "far", "fast", "high", "large", "late", "long", "many", "much", "often", "old",
+        "wide",
+    ];
+    const NUMBERS: [&str; 8] =
+        ["limit", "maximum", "minimum", "number", "percent", "port", "rate", "timeout"];
+    let words: Vec<String> = words(text).iter().map(|it| it.to_lowercase()).collect();
+    let measures = words.windows(2).any(|it| it[0] == "how" && MEASURES.contains(&it[1].as_str()));
+    measures || words.iter().any(|it| NUMBERS.contains(&it.as_str()))
+}
+
+/// `MAX_LOANS = 7`, `"port": 8080`.
+fn sets_a_number(line: &str) -> bool {
+    let Some((_, value)) = line.split_once(['=', ':']) else { return false };
+    value.contains(|it: char| it.is_ascii_digit())
 }
 
 struct Candidate {
@@ -91,13 +155,16 @@ fn wanted(text: &str) -> Vec<String> {
     let says_something = |it: &String| !SMALL_WORDS.contains(&format!(" {it} "));
     let single = all.iter().filter(|it| says_something(it)).cloned();
     let joined = all.windows(2).map(|pair| pair.concat());
+    let meant =
+        MEANT.iter().filter(|it| it.said.iter().any(|said| all.contains(&said.to_string())));
+    let meant: Vec<String> = meant.flat_map(|it| it.written).map(|it| it.to_string()).collect();
     let initials = (3..=4).flat_map(|size| {
         all.windows(size)
             .filter(|it| it.iter().all(says_something))
             .map(|it| it.iter().filter_map(|word| word.chars().next()).collect())
     });
     let mut wanted: Vec<String> = Vec::new();
-    for word in single.chain(joined).chain(initials) {
+    for word in single.chain(joined).chain(initials).chain(meant) {
         if wanted.len() < MAX_WORDS && !wanted.contains(&word) {
             wanted.push(word);
         }
@@ -134,6 +201,43 @@ mod tests {
         }
         for (a, b) in [("commit", "comment"), ("test", "text"), ("add", "addition"), ("a", "b")] {
             assert!(!alike(a, b), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn texts_are_about_what_most_of_their_words_say() {
+        let texts = [
+            "Read the settings src/settings.rs",
+            "Warn when waves are high src/alarm.rs src/main.rs",
+            "Ring the alarm twice src/alarm.rs",
+            "Name the file",
+        ];
+        let texts = texts.map(str::to_owned);
+        assert_eq!(about(&texts, "who added the alarm"), [1, 2]);
+        assert_eq!(about(&texts, "when was the alarm made to ring twice"), [2, 1]);
+        assert_eq!(about(&texts, "who is Bob"), [0; 0]);
+        assert_eq!(about(&[], "the alarm"), [0; 0]);
+    }
+
+    #[test]
+    fn bounds_are_found_by_how_they_are_asked_for() {
+        let wanted = super::wanted("how long may a line be");
+        assert!(wanted.contains(&"max".to_owned()), "{wanted:?}");
+        assert!(!super::wanted("which line").contains(&"max".to_owned()));
+    }
+
+    #[test]
+    fn numbers_are_asked_for_in_many_ways() {
+        for text in ["How many loans may one have?", "what is the tax rate", "how long do we wait"]
+        {
+            assert!(asks_for_a_number(text), "{text}");
+        }
+        assert!(!asks_for_a_number("how are loans counted"));
+        for line in ["MAX_LOANS = 7", "const A: u32 = 0x60;", r#"  "port": 8080,"#] {
+            assert!(sets_a_number(line), "{line}");
+        }
+        for line in ["at most 7 loans", "let a = b;", ""] {
+            assert!(!sets_a_number(line), "{line}");
         }
     }
 

@@ -10,6 +10,9 @@
 //!   since the last change of a file is not offered again: the tool itself where it takes
 //!   nothing, the one option where that is its only argument. Anything else is noticed when
 //!   it was written, and written anew without that tool ([`Asked::contains`]).
+//! * It begins with the wrong tool, or with none and makes the answer up. What the words of the
+//!   request rule out is not offered first ([`Cues`]), and a question is not answered before
+//!   something was looked at.
 //! * It changes files that it has not read. A tool that writes is offered only for files that
 //!   were read.
 //!
@@ -19,6 +22,8 @@ use std::collections::BTreeSet;
 
 use protocol::{ModelItem, ModelRequest, Property, Role, Schema, ToolCall, ToolEffect, ToolSpec};
 use serde_json::Value;
+
+use super::cues::Cues;
 
 /// What the user's last words are, as the model itself says before its first reply to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,6 +129,7 @@ impl Withheld {
         withheld.what_was_asked(asked, &request.tools);
         withheld.what_was_not_read(request);
         withheld.what_is_not_wanted(request, kind);
+        withheld.what_the_words_rule_out(request, kind);
         withheld.question = verbatim(request, asked);
         withheld
     }
@@ -233,6 +239,28 @@ impl Withheld {
         }
     }
 
+    fn what_the_words_rule_out(&mut self, request: &ModelRequest, kind: Kind) {
+        let is_first = calls_of_turn(request).is_empty();
+        let Some(words) = last_words(request).filter(|_| is_first) else { return };
+        let cues = Cues::of(words);
+        let looks = |it: &ToolSpec| it.effect != ToolEffect::Writes;
+        // A catalogue without the tool that is meant is offered as it is.
+        let is_there = |only: &&[&str]| {
+            request.tools.iter().any(|it| self.offers(it) && only.contains(&it.name.as_str()))
+        };
+        let only = match kind {
+            Kind::Question => cues.only().filter(is_there),
+            Kind::Edit => None,
+        };
+        let is_kept = |it: &ToolSpec| {
+            cues.allow(&it.name) && only.is_none_or(|only| only.contains(&it.name.as_str()))
+        };
+        if request.tools.iter().any(|it| looks(it) && self.offers(it) && is_kept(it)) {
+            self.withhold_all(request, |it| looks(it) && !is_kept(it));
+            self.answer |= kind == Kind::Question && !cues.may_be_talk();
+        }
+    }
+
     fn withhold_all(&mut self, request: &ModelRequest, which: impl Fn(&ToolSpec) -> bool) {
         let tools = request.tools.iter().filter(|it| which(it));
         tools.for_each(|it| self.withhold(it.name.clone()));
@@ -251,15 +279,20 @@ fn verbatim(request: &ModelRequest, asked: &Asked) -> Option<String> {
         | Schema::Boolean
         | Schema::List(_) => return None,
     };
-    let words = request.input.iter().rev().find_map(|item| match item {
+    let words = last_words(request)?;
+    let is_new = asked.calls.iter().all(|(_, arguments)| arguments[QUESTION] != words);
+    (is_new && !words.is_empty() && words.chars().count() <= most).then(|| words.to_owned())
+}
+
+/// The user's.
+fn last_words(request: &ModelRequest) -> Option<&str> {
+    request.input.iter().rev().find_map(|item| match item {
         ModelItem::Message { role: Role::User, text } => Some(text.trim()),
         ModelItem::Message { role: Role::Assistant | Role::Developer | Role::Material, .. }
         | ModelItem::ToolCall(_)
         | ModelItem::ToolOutput { .. }
         | ModelItem::Reasoning { .. } => None,
-    })?;
-    let is_new = asked.calls.iter().all(|(_, arguments)| arguments[QUESTION] != words);
-    (is_new && !words.is_empty() && words.chars().count() <= most).then(|| words.to_owned())
+    })
 }
 
 fn names_a_file(tool: &ToolSpec) -> bool {

@@ -454,7 +454,9 @@ fn what_was_asked_is_not_offered_again() {
     assert!(!asked.contains("search", r#"{"text": "y"}"#));
 
     // A change makes old results stale, and a new question starts afresh.
-    for later in [call("write_file", r#"{"path":"src/a.rs","content":""}"#), user("again")] {
+    for later in
+        [call("write_file", r#"{"path":"src/a.rs","content":""}"#), user("run the tests again")]
+    {
         let grammar = offered(Kind::Question, vec![user("q"), call("run_tests", "{}"), later]);
         assert_eq!(follow(&grammar, run), Ok(true));
     }
@@ -479,6 +481,27 @@ fn a_question_edits_nothing() {
     assert!(follow(&grammar, WRITE).is_err());
     assert_eq!(follow(&grammar, RUN), Ok(true));
     assert_eq!(follow(&grammar, &answering("So.")), Ok(true));
+}
+
+/// The model begins with what comes first to its mind, and makes up what it does not look up.
+#[test]
+fn the_words_of_a_request_choose_its_first_tools() {
+    let search = r#"{"name": "search", "arguments": {"text": "x"}}"#;
+    let first = |kind, words: &str| {
+        let grammar = offered(kind, vec![user(words)]);
+        let may = |reply: &str| follow(&grammar, reply) == Ok(true);
+        (may(RUN), may(search), may(&answering("So.")))
+    };
+    assert_eq!(first(Kind::Question, "which port does it use"), (false, true, false));
+    assert_eq!(first(Kind::Question, "do all of the tests pass"), (true, false, false));
+    assert_eq!(first(Kind::Question, "thanks a lot"), (false, true, true));
+    assert_eq!(first(Kind::Edit, "use another port"), (false, true, false));
+    let looked = vec![user("which port does it use"), call("search", r#"{"text": "x"}"#)];
+    let grammar = offered(Kind::Question, looked);
+    assert_eq!(follow(&grammar, RUN), Ok(true));
+    assert_eq!(follow(&grammar, &answering("So.")), Ok(true));
+    // Who wrote what is known to git, and there is none.
+    assert_eq!(first(Kind::Question, "who wrote the parser"), (false, true, false));
 }
 
 /// It looks once, reads, and is then free to write, to read on, or to give up.

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use protocol::{ItemStatus, RepositoryFacts, ToolEffect, ToolSpec};
-use workspace::{Git, GitCommand, Status, StatusKind, log_line};
+use protocol::{ItemStatus, Property, RepositoryFacts, Schema, ToolEffect, ToolSpec};
+use workspace::{Commit, CommittedKind, Git, GitCommand, Status, StatusKind};
 
 use super::{Tool, tool_item};
 use crate::arguments::{Arguments, BadArguments};
 use crate::command::{Program, Telling, TimeLimit, run_program};
 use crate::policy::reading;
 use crate::running::{Ports, RunningTool, ToolOutcome};
-use crate::text::{clip, clip_end, plain};
+use crate::text::{clip, clip_end, clip_line, plain};
 use crate::toolbox::{Job, Style};
 
 pub(crate) const LOG: Tool = Tool { name: "git_log", spec: log_spec, start: start_log };
@@ -32,8 +32,29 @@ const FULL_LIMIT: usize = 16_000;
 /// Files that are named in a status.
 const NAMED: usize = 15;
 
+/// Commits that are listed, newest first, and those that are searched.
+const LISTED: usize = 10;
+const SEARCHED: usize = 300;
+
+/// Commits that are about the question, and files that are told of each.
+const ABOUT: usize = 3;
+const FILES: usize = 4;
+
+/// What questions about history are made of, and commits are not about.
+const OF_HISTORY: &str = " add added adds author authors change changed changes commit commits committed created \
+                          first history introduced last latest made make newest oldest previous recent very \
+                          write written wrote ";
+
+/// Who asks with these means the oldest of the commits that fit, and else the newest.
+const OF_ORIGIN: &str = " add added adds created first introduced made write written wrote ";
+
 fn log_spec(style: Style, facts: &RepositoryFacts) -> Option<ToolSpec> {
-    spec("git_log", "lists the last commits: when, by whom, and their messages", style, facts)
+    let description = "finds who made which change and when, and lists the last commits and the \
+                       very first one";
+    let question = "The question in the user's own words.";
+    let text = Schema::Text { max_chars: Some(120) };
+    let spec = spec("git_log", description, style, facts)?;
+    Some(ToolSpec { parameters: vec![Property::required("question", question, text)], ..spec })
 }
 
 fn diff_spec(style: Style, facts: &RepositoryFacts) -> Option<ToolSpec> {
@@ -59,15 +80,78 @@ fn spec(name: &str, description: &str, style: Style, facts: &RepositoryFacts) ->
     })
 }
 
-fn start_log(job: Job, _arguments: &Arguments) -> Result<RunningTool, BadArguments> {
+fn start_log(job: Job, arguments: &Arguments) -> Result<RunningTool, BadArguments> {
+    let question = arguments.optional_text("question")?.unwrap_or_default().to_owned();
     Ok(asking(
         job,
-        |git| git.has_commits().then(|| git.log(10)),
-        |output, _| {
-            let lines: Vec<String> = output.lines().filter_map(log_line).collect();
-            format!("The last commits, newest first:\n{}", lines.join("\n"))
-        },
+        |git| git.has_commits().then(|| git.log(SEARCHED as u32)),
+        move |output, _| tell_log(&Commit::parse_all(output), &question),
     ))
+}
+
+fn tell_log(commits: &[Commit], question: &str) -> String {
+    let mut told = String::new();
+    let is_in = |words: &str, word: &str| words.contains(&format!(" {} ", word.to_lowercase()));
+    let words = question.split(|it: char| !it.is_alphanumeric() && it != '_');
+    let (of_history, words): (Vec<&str>, Vec<&str>) = words.partition(|it| is_in(OF_HISTORY, it));
+    let mut candidates: Vec<&Commit> = commits.iter().collect();
+    if of_history.iter().any(|it| is_in(OF_ORIGIN, it)) {
+        candidates.reverse();
+    }
+    let texts: Vec<String> = candidates
+        .iter()
+        .map(|it| {
+            let paths = it.files.iter().map(|file| file.path.as_str());
+            format!("{} {} {}", it.author, it.subject, paths.collect::<Vec<_>>().join(" "))
+        })
+        .collect();
+    let about = workspace::about(&texts, &words.join(" "));
+    if !about.is_empty() && about.len() < commits.len() {
+        told.push_str("About that:\n");
+        for at in about.into_iter().take(ABOUT) {
+            told.push_str(&format!("{}\n", line_with_files(candidates[at])));
+        }
+    }
+    let is_all = commits.len() < SEARCHED;
+    let listed = match commits.len() {
+        1 => "The only commit".to_owned(),
+        count @ 2..=LISTED => format!("All {count} commits, newest first"),
+        count if is_all => format!("The last {LISTED} of {count} commits, newest first"),
+        _ => format!("The last {LISTED} commits, newest first"),
+    };
+    told.push_str(&format!("{listed}:\n"));
+    for (at, commit) in commits.iter().take(LISTED).enumerate() {
+        let first = if is_all && at + 1 == commits.len() { " (the very first commit)" } else { "" };
+        told.push_str(&format!("{}{first}\n", line(commit)));
+    }
+    if let Some(first) = commits.get(LISTED..).and_then(|it| it.last())
+        && is_all
+    {
+        told.push_str(&format!("The very first commit: {}\n", line(first)));
+    }
+    told.trim_end().to_owned()
+}
+
+fn line(commit: &Commit) -> String {
+    let Commit { hash, date, author, subject, files: _ } = commit;
+    format!("{hash} on {date} by {author}: {}", clip_line(subject, 120))
+}
+
+fn line_with_files(commit: &Commit) -> String {
+    let mut told = line(commit);
+    for (at, file) in commit.files.iter().take(FILES).enumerate() {
+        let kind = match file.kind {
+            CommittedKind::Added => "added",
+            CommittedKind::Deleted => "deleted",
+            CommittedKind::Changed => "changed",
+        };
+        told.push_str(if at == 0 { " - it " } else { ", " });
+        told.push_str(&format!("{kind} {}", file.path));
+    }
+    if FILES < commit.files.len() {
+        told.push_str(&format!(", and {} more", commit.files.len() - FILES));
+    }
+    told
 }
 
 fn start_diff(job: Job, _arguments: &Arguments) -> Result<RunningTool, BadArguments> {
@@ -190,4 +274,47 @@ fn tell_status(status: &Status, branch: Option<&str>) -> String {
         }
     }
     told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn commits(records: &[(&str, &str, &str)]) -> Vec<Commit> {
+        let records = records.iter().enumerate().map(|(at, (author, subject, files))| {
+            format!("\x1e{at}\t2026-01-0{at}\t{author}\t{subject}\n\n{files}")
+        });
+        Commit::parse_all(&records.collect::<String>())
+    }
+
+    #[test]
+    fn a_question_about_history_finds_its_commits() {
+        let commits = commits(&[
+            ("Ann", "Convert units", "A\tsrc/units.rs\n"),
+            ("Bob", "Warn when waves are high", "A\tsrc/alarm.rs\nM\tsrc/main.rs\n"),
+            ("Cid", "Read the logger", "A\tsrc/main.rs\n"),
+        ]);
+        let list = "All 3 commits, newest first:\n\
+                    0 on 2026-01-00 by Ann: Convert units\n\
+                    1 on 2026-01-01 by Bob: Warn when waves are high\n\
+                    2 on 2026-01-02 by Cid: Read the logger (the very first commit)";
+        assert_eq!(
+            tell_log(&commits, "Who added the alarm?"),
+            format!(
+                "About that:\n1 on 2026-01-01 by Bob: Warn when waves are high - it added \
+                 src/alarm.rs, changed src/main.rs\n{list}"
+            )
+        );
+        assert_eq!(tell_log(&commits, "What was the very first commit?"), list);
+        assert_eq!(tell_log(&commits, ""), list);
+    }
+
+    #[test]
+    fn the_first_of_many_commits_is_told() {
+        let many: Vec<(&str, &str, &str)> = vec![("Ann", "Go on", ""); 12];
+        let told = tell_log(&commits(&many), "go on");
+        assert!(told.starts_with("The last 10 of 12 commits, newest first:\n"), "{told}");
+        assert_eq!(told.lines().count(), 12, "{told}");
+        assert!(told.ends_with("The very first commit: 11 on 2026-01-011 by Ann: Go on"), "{told}");
+    }
 }

@@ -67,12 +67,19 @@ fn start(job: Job, arguments: &Arguments) -> Result<RunningTool, BadArguments> {
             Style::Typed => Query::literal(&text),
             Style::Full => Query::regex(&text).ok().or_else(|| Query::literal(&text)),
         };
-        for query in [exact, Query::spoken(&text)].into_iter().flatten() {
+        let names = match style {
+            Style::Typed => names_in(&text),
+            Style::Full => Vec::new(),
+        };
+        let whole =
+            [exact, Query::spoken(&text)].into_iter().flatten().map(|it| (text.as_str(), it));
+        let names = names.into_iter().filter_map(|it| Some((it, Query::literal(it)?)));
+        for (wanted, query) in whole.chain(names) {
             let found = workspace::search(&root, &query, limits, patience);
             if !found.matches.is_empty() {
                 let follow = style == Style::Typed && found.matches.len() <= FEW;
                 let sources = follow.then_some(Sources { root: &root, facts: &facts });
-                return Ok(tell(&text, &found, line, sources.as_ref()));
+                return Ok(tell(wanted, &found, line, sources.as_ref()));
             }
         }
         let limits = SearchLimits { matches: NEAREST, ..limits };
@@ -80,6 +87,23 @@ fn start(job: Job, arguments: &Arguments) -> Result<RunningTool, BadArguments> {
         let sources = Sources { root: &root, facts: &facts };
         Ok(tell_nearest(&text, &nearest, line, &sources))
     }))
+}
+
+/// What in a question is written as only names are: with an underscore, two colons, or a capital
+/// in the middle; longest first.
+fn names_in(question: &str) -> Vec<&str> {
+    let is_part = |it: char| it.is_alphanumeric() || it == '_' || it == ':';
+    let is_name = |it: &&str| {
+        let inner = it.trim_matches(|it: char| !it.is_alphanumeric());
+        let humps = inner.chars().zip(inner.chars().skip(1));
+        inner.contains('_')
+            || inner.contains("::")
+            || humps.into_iter().any(|(a, b)| a.is_lowercase() && b.is_uppercase())
+    };
+    let mut names: Vec<&str> =
+        question.split(|it| !is_part(it)).map(|it| it.trim_matches(':')).filter(is_name).collect();
+    names.sort_by_key(|it| std::cmp::Reverse(it.len()));
+    names
 }
 
 fn tell_nearest(text: &str, found: &Found, longest: usize, sources: &Sources<'_>) -> String {
@@ -129,4 +153,16 @@ fn list(found: &Found, longest: usize, sources: Option<&Sources<'_>>) -> String 
         }
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_in_questions() {
+        assert_eq!(names_in("what does func_3_7_2 return?"), ["func_3_7_2"]);
+        assert_eq!(names_in("is Store::load or maxRetries used"), ["Store::load", "maxRetries"]);
+        assert_eq!(names_in("What is the timeout: 3 or 4?"), [""; 0]);
+    }
 }

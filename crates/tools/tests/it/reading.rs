@@ -38,7 +38,8 @@ async fn a_small_model_looks_around() {
     assert_eq!(
         told(&context, "search", r#"{"question":"how often is a fetch retried?"}"#).await,
         "No line has \"how often is a fetch retried?\"; these have words of it:\n\
-         src/lib.rs:4: pub fn fetch() -> u32 {\n    MAX_RETRIES\n    }\n"
+         src/lib.rs:4: pub fn fetch() -> u32 {\n    MAX_RETRIES\n    }\n\
+         src/lib.rs:2: pub const MAX_RETRIES: u32 = 3;\n    \n    pub fn fetch() -> u32 {\n"
     );
     assert_eq!(
         told(&context, "search", r#"{"question":"timeout"}"#).await,
@@ -63,7 +64,7 @@ async fn a_small_model_looks_around() {
     assert!(diff.contains("-pub const MAX_RETRIES: u32 = 3;\n+pub const MAX_RETRIES: u32 = 4;\n"));
     assert!(!diff.contains("index "), "{diff}");
     let log = told(&context, "git_log", "").await;
-    assert!(log.ends_with(" on 2026-01-02 by Ann: First"), "{log}");
+    assert!(log.ends_with(" on 2026-01-02 by Ann: First (the very first commit)"), "{log}");
     let last = told(&context, "last_commit", "").await;
     assert!(last.contains(" by Ann on 2026-01-02: First") && last.contains("+# x"), "{last}");
 }

@@ -1,6 +1,6 @@
 //! Looking at a repository runs nothing of it.
 
-use workspace::{Git, GitCommand, Status, StatusKind, log_line};
+use workspace::{Commit, CommittedFile, CommittedKind, Git, GitCommand, Status, StatusKind};
 
 use super::*;
 
@@ -27,7 +27,11 @@ fn what_git_says() {
     std::fs::remove_file(root.join("gone")).unwrap();
     let git = Git::open(root).unwrap();
     let log = output(root, &git.log(5));
-    assert!(log_line(log.trim()).unwrap().ends_with(" on 2026-01-02 by Ann: First"), "{log}");
+    let [commit] = Commit::parse_all(&log).try_into().unwrap();
+    let told = (commit.date.as_str(), commit.author.as_str(), commit.subject.as_str());
+    assert_eq!(told, ("2026-01-02", "Ann", "First"));
+    let added = |path: &str| CommittedFile { kind: CommittedKind::Added, path: path.to_owned() };
+    assert_eq!(commit.files, [added("a.txt"), added("gone")]);
     let diff = output(root, &git.diff());
     assert!(diff.contains("-two\n+2\n") && diff.contains("b/staged"), "{diff}");
     assert!(!diff.contains("b/new"));
