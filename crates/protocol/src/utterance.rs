@@ -23,11 +23,12 @@ const FILLERS: [&str; 14] = [
 ];
 
 /// What a listener says so that the other goes on, in one word: the sounds as recognisers spell
-/// them, and the words that ask for nothing. "Yes", "no" and "sure" may be answers, and are none.
-const BACKCHANNELS: [&str; 28] = [
-    "ah", "aha", "ahh", "cool", "eh", "great", "ha", "hm", "hmm", "hmmm", "huh", "mhm", "mm",
+/// them, and the words that ask for nothing. "No" and "sure" may be answers, and are none; so may
+/// "yes", but not to a question that is still being asked.
+const BACKCHANNELS: [&str; 30] = [
+    "ah", "aha", "ahh", "cool", "eh", "great", "ha", "hm", "hmm", "hmmm", "huh", "k", "mhm", "mm",
     "mmhmm", "mmm", "nice", "oh", "ok", "okay", "ooh", "right", "uh", "uhhuh", "uhm", "um", "wow",
-    "yeah", "yep",
+    "yeah", "yep", "yes",
 ];
 
 /// The same in two words.
@@ -131,7 +132,6 @@ mod tests {
         for other in [
             "",
             "...",
-            "yes",
             "no",
             "sure",
             "stop",

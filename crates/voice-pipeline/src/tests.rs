@@ -122,6 +122,7 @@ fn parse(line: &str) -> Vec<Input> {
         ["complete", epoch] => job(epoch, JobNews::EndOfTurn { probability: 0.9 }),
         ["unfinished", epoch] => job(epoch, JobNews::EndOfTurn { probability: 0.1 }),
         ["heard", epoch] => job(epoch, heard(text, -0.2, 0.01)),
+        ["unsure", epoch] => job(epoch, heard(text, -0.7, 0.01)),
         ["guessed", epoch] => job(epoch, heard(text, -1.4, 0.8)),
         ["routed", epoch, route] => {
             let route = match route {

@@ -18,7 +18,10 @@ impl Pipeline {
             (Task::Transcribe(item), JobNews::Transcript { text, log_probability, no_speech }) => {
                 self.jobs.remove(&epoch);
                 let nobody = NOBODY_SPOKE < no_speech && log_probability < A_GUESS;
-                self.on_transcript(item, if nobody { "" } else { &text });
+                let sound = log_probability < UNSURE
+                    && self.is_short_and_over_a_reply(&item)
+                    && !utterance::is_stop(&text);
+                self.on_transcript(item, if nobody || sound { "" } else { &text });
             }
             (Task::Transcribe(item), JobNews::Failed { message }) => {
                 self.jobs.remove(&epoch);

@@ -52,6 +52,11 @@ impl Pipeline {
         self.go_on();
     }
 
+    pub(super) fn is_short_and_over_a_reply(&self, id: &ItemId) -> bool {
+        let dictation = self.writing_down.get(id);
+        dictation.is_some_and(|it| it.over_reply.is_some() && it.samples <= SHORT)
+    }
+
     /// What was said over a reply may be a cough or a sign that somebody listens: nobody has to
     /// answer that, and whoever plays the reply goes on with it.
     fn weigh(&mut self, id: &ItemId, began: u64, transcript: &str) {

@@ -593,7 +593,7 @@ polite
   added item_4 User "" after item_3
   done item_4 User "" after item_3
   start #5 transcribe 544ms
-> heard #5 ""
+> unsure #5 "MM homes."
   transcribed item_4 "" of 0.544s
 > silence 2700
 > speech 320
@@ -614,6 +614,64 @@ polite
   item_6 part audio ""
   item_6 words +"Okay, one moment."
   start #8 speak "Okay, one moment."
+"#,
+    );
+}
+
+/// A recogniser is as unsure of a word that is hummed, but nobody hums "stop".
+#[test]
+fn a_stop_is_heard_over_a_reply_however_unsure() {
+    check(
+        r#"
+polite
+> result call_1 "One test fails."
+  added item_1 call_1 -> "One test fails." first
+  done item_1 call_1 -> "One test fails." first
+> respond
+  response resp_1 created
+  resp_1/0 added item_2 Assistant "" (in progress)
+  added item_2 Assistant "" (in progress) after item_1
+  item_2 part audio ""
+  item_2 words +"One test fails."
+  start #1 speak "One test fails."
+> pcm #1 2000
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+> ready #1
+  item_2 sound done
+  item_2 words done "One test fails."
+  item_2 part done audio "One test fails."
+  done item_2 Assistant "One test fails." after item_1
+  resp_1/0 done item_2 Assistant "One test fails."
+  response resp_1 Completed [item_2]
+  rate limits
+> silence 480
+> speech 320
+  speech started item_3 at 180ms
+> silence 224
+  start #2 end of turn? after 844ms
+> complete #2
+  speech stopped item_3 at 1024ms
+  committed item_3 after item_2
+  added item_3 User "" after item_2
+  done item_3 User "" after item_2
+  start #3 transcribe 844ms
+> unsure #3 "Stop it."
+  transcribed item_3 "Stop it." of 0.844s
+  response resp_2 created
+  resp_2/0 added item_4 Assistant "" (in progress)
+  added item_4 Assistant "" (in progress) after item_3
+  item_4 part audio ""
+  item_4 words +"Okay, one moment."
+  start #4 speak "Okay, one moment."
 "#,
     );
 }
