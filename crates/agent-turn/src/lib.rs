@@ -180,6 +180,8 @@ pub struct Turn {
     heard: VecDeque<UserInput>,
     model_calls: u32,
     epochs: u64,
+    /// What would have allowed the last call that was refused.
+    refused: Option<&'static str>,
     queue: VecDeque<Output>,
 }
 
@@ -254,6 +256,7 @@ impl Turn {
             heard: VecDeque::new(),
             model_calls: 0,
             epochs: 0,
+            refused: None,
             queue: VecDeque::new(),
         }
     }
@@ -269,6 +272,11 @@ impl Turn {
 
     pub fn into_history(self) -> Vec<ModelItem> {
         self.context.into_items()
+    }
+
+    /// What would have allowed the last call that was refused, as in "start with ...".
+    pub fn refused(&self) -> Option<&'static str> {
+        self.refused
     }
 
     /// What the thread has used, this turn included.
@@ -546,7 +554,8 @@ impl Turn {
             arguments::parse(spec, &call.arguments).map_err(wrong)?;
         match self.permissions.verdict(&call.name, effect) {
             Verdict::Run => (),
-            Verdict::Refuse(output) => {
+            Verdict::Refuse { output, remedy } => {
+                self.refused = Some(remedy);
                 return Err(NotRun { status: ItemStatus::Declined, output });
             }
         }

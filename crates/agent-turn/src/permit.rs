@@ -24,9 +24,18 @@ pub enum Enforcement {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Run,
-    /// A sentence for the model and for people: why, and what would allow it.
-    Refuse(String),
+    Refuse {
+        /// For the model and for people: why, and what would allow it.
+        output: String,
+        /// What would allow it, alone.
+        remedy: &'static str,
+    },
 }
+
+const WRITABLE: &str = "start with `--sandbox workspace-write`";
+const CONTAINED: &str =
+    "start with `--sandbox danger-full-access` inside a container or virtual machine";
+const TRUSTED: &str = "start with `-c approval_policy=on-request` or `never`";
 
 impl Permissions {
     pub(crate) fn verdict(&self, tool: &str, effect: ToolEffect) -> Verdict {
@@ -39,10 +48,9 @@ impl Permissions {
 
     fn on_writes(&self, tool: &str) -> Verdict {
         match (self.sandbox.mode, self.approval) {
-            (SandboxMode::ReadOnly, _) => Verdict::Refuse(format!(
-                "refused: {tool} would change files, and this thread is read-only. \
-                 Do without it, or tell the user to start with `--sandbox workspace-write`."
-            )),
+            (SandboxMode::ReadOnly, _) => {
+                refuse(format!("{tool} would change files, and this thread is read-only"), WRITABLE)
+            }
             (
                 SandboxMode::WorkspaceWrite | SandboxMode::DangerFullAccess,
                 ApprovalPolicy::Untrusted,
@@ -67,21 +75,25 @@ impl Permissions {
             (
                 SandboxMode::ReadOnly | SandboxMode::WorkspaceWrite,
                 Enforcement::Unavailable { why },
-            ) => Verdict::Refuse(format!(
-                "refused: {tool} would run a program, and no sandbox can be had here ({why}). \
-                 Do without it, or tell the user to start with `--sandbox danger-full-access` \
-                 inside a container or virtual machine."
-            )),
+            ) => refuse(
+                format!("{tool} would run a program, and no sandbox can be had here ({why})"),
+                CONTAINED,
+            ),
         }
     }
 }
 
 fn needs_approval(tool: &str, act: &str) -> Verdict {
-    Verdict::Refuse(format!(
-        "refused: {tool} would {act}, which needs the user's approval under the approval policy \
-         `untrusted`, and nobody can be asked here. Do without it, or tell the user to start with \
-         `-c approval_policy=on-request` or `never`."
-    ))
+    let why = format!(
+        "{tool} would {act}, which needs the user's approval under the approval policy \
+         `untrusted`, and nobody can be asked here"
+    );
+    refuse(why, TRUSTED)
+}
+
+fn refuse(why: String, remedy: &'static str) -> Verdict {
+    let output = format!("refused: {why}. Do without it, or tell the user to {remedy}.");
+    Verdict::Refuse { output, remedy }
 }
 
 #[cfg(test)]
@@ -113,7 +125,7 @@ mod tests {
                     let permissions = Permissions { approval, sandbox, enforcement };
                     let verdict = match permissions.verdict("tool", effect) {
                         Verdict::Run => "run",
-                        Verdict::Refuse(_) => "refuse",
+                        Verdict::Refuse { .. } => "refuse",
                     };
                     write!(table, " {verdict}").unwrap();
                 }

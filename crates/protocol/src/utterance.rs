@@ -73,6 +73,44 @@ pub fn is_backchannel(utterance: &str) -> bool {
     }
 }
 
+/// What people say to let something happen.
+const CONSENTS: [&str; 15] = [
+    "absolutely",
+    "allow",
+    "allowed",
+    "approve",
+    "approved",
+    "go",
+    "granted",
+    "ok",
+    "okay",
+    "sure",
+    "yeah",
+    "yep",
+    "yes",
+    "yup",
+    "do",
+];
+
+/// What people say around it.
+const AROUND_CONSENT: [&str; 22] = [
+    "ahead", "all", "can", "course", "fine", "for", "i", "is", "it", "just", "may", "me", "now",
+    "of", "on", "please", "right", "run", "that", "then", "this", "you",
+];
+
+/// Whether an utterance asks for nothing but to go on with what was asked for: "yes, do it". It is
+/// known so that it can be told what approves; it approves nothing.
+pub fn is_consent(utterance: &str) -> bool {
+    let lower = utterance.to_lowercase();
+    let mut consents = false;
+    let whole = words(&lower).all(|word| {
+        let consent = CONSENTS.contains(&word);
+        consents |= consent;
+        consent || AROUND_CONSENT.contains(&word)
+    });
+    whole && consents
+}
+
 fn words(lower: &str) -> impl Iterator<Item = &str> {
     lower.split(|it: char| !it.is_alphanumeric()).filter(|it| !it.is_empty())
 }
@@ -146,6 +184,20 @@ mod tests {
             "wait",
         ] {
             assert!(!is_backchannel(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn consent_is_the_whole_utterance() {
+        for consent in
+            ["Yes.", "yes, do it", "Go ahead, please.", "I approve", "sure, run it", "OK"]
+        {
+            assert!(is_consent(consent), "{consent}");
+        }
+        for other in
+            ["", "no", "run it", "yes, and add a test", "do the tests pass", "please", "why"]
+        {
+            assert!(!is_consent(other), "{other}");
         }
     }
 }

@@ -227,6 +227,8 @@ pub struct Thread {
     said: VecDeque<TranscriptLine>,
     told: Told,
     stopped: Stopped,
+    /// What would have allowed what was refused in the last turn.
+    refused: Option<&'static str>,
     queue: VecDeque<Output>,
 }
 
@@ -316,6 +318,7 @@ impl Thread {
             said: VecDeque::new(),
             told: Told::default(),
             stopped: Stopped::No,
+            refused: None,
             queue: VecDeque::new(),
         }
     }
@@ -707,6 +710,7 @@ impl Thread {
         match std::mem::replace(&mut self.work, idle()) {
             Work::Running { turn, heard: _ } => {
                 let usage = turn.usage();
+                self.refused = turn.refused();
                 self.work = Work::Idle { history: turn.into_history(), usage };
             }
             other @ (Work::Idle { .. } | Work::Preparing { .. }) => {
@@ -840,10 +844,24 @@ impl Thread {
             ModelSize::Full => delegation.text(),
             ModelSize::Small => last_words(&delegation),
         };
-        if utterance::is_stop(&last_words(&delegation)) {
+        let words = last_words(&delegation);
+        if utterance::is_stop(&words) {
             return self.on_stop(delegation, now);
         }
         self.stopped = Stopped::No;
+        if delegation.kind == DelegationKind::Start
+            && self.turn().is_none()
+            && utterance::is_consent(&words)
+            && let Some(remedy) = self.refused
+        {
+            let answer = Answer::Message(format!(
+                "Nothing is approved by voice. To allow what was refused, {remedy}."
+            ));
+            let handoff = delegation.handoff;
+            self.stage(Stage::AgentDone);
+            return self
+                .drive_conversation(realtime_session::Input::Answer { handoff, answer }, now);
+        }
         self.take_words(UserInput { text, source: InputSource::Spoken }, now);
     }
 

@@ -62,9 +62,13 @@ pub(crate) fn surroundings() -> Surroundings {
 
 impl Script {
     pub(crate) fn new(model: ModelSize) -> Self {
+        Self::with(model, settings())
+    }
+
+    fn with(model: ModelSize, settings: ThreadSettings) -> Self {
         let thread = Thread::new(Setup {
             thread: ThreadId::from("th"),
-            settings: settings(),
+            settings,
             model,
             history: Vec::new(),
             usage: Usage::default(),
@@ -400,7 +404,18 @@ fn show_command(command: &RealtimeCommand) -> String {
 /// Replays the `>` lines of a transcript and expects the same transcript back.
 #[track_caller]
 pub(crate) fn check(model: ModelSize, transcript: &str) {
-    let mut script = Script::new(model);
+    replay(Script::new(model), transcript);
+}
+
+/// The same, where every command needs an approval.
+#[track_caller]
+pub(crate) fn check_untrusted(transcript: &str) {
+    let settings = ThreadSettings { approval_policy: ApprovalPolicy::Untrusted, ..settings() };
+    replay(Script::with(ModelSize::Full, settings), transcript);
+}
+
+#[track_caller]
+fn replay(mut script: Script, transcript: &str) {
     let mut replay = String::new();
     for line in transcript.lines() {
         let Some(input) = line.strip_prefix("> ") else { continue };

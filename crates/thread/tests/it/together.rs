@@ -3,7 +3,7 @@
 use stdx::Time;
 use thread::ModelSize;
 
-use crate::script::{Script, check, show};
+use crate::script::{Script, check, check_untrusted, show};
 
 #[test]
 fn typed_turn_and_the_next_one() {
@@ -842,5 +842,58 @@ fn a_steering_stop_is_acknowledged_before_the_work_is_answered() {
   send c1 answer h1: The task was stopped before it was finished.
   send c1 respond
 ",
+    );
+}
+
+/// What is heard is no consent: it is told what would be.
+#[test]
+fn a_spoken_yes_approves_nothing() {
+    check_untrusted(
+        r#"
+> talk c1
+  connect c1 0
+> up
+  send c1 session
+  * conversation started
+> opened
+> handoff h0 yes
+  * stage HandedOff
+  * t1 is prepared
+  prepare t1
+> says Hello.
+> done
+> handoff h1 run the tests
+  * stage HandedOff
+  send c1 acknowledge h1: Passed on to the task that is already running. Its result will follow when it is done.
+  send c1 respond
+> prepared
+  log t1, in conversation
+  record developer: <environment>
+  record developer: <realtime_conversation>
+  * t1 started, Spoken
+  record user: yes
+  record user: run the tests
+  call t1 #1 with 4 items
+> calls cargo test
+  * stage FirstToken
+> done
+  record call shell
+  record output: refused: shell would run a program, which needs the user's approval under the approval policy `untrusted`, and nobody can be asked here. Do without it, or tell the user to start with `-c approval_policy=on-request` or `never`.
+  call t1 #2 with 6 items
+> says They may not be run.
+> done
+  record agent: They may not be run.
+  * t1 completed
+  * stage AgentDone
+  send c1 answer h0: They may not be run.
+> handoff h2 Yes, go ahead.
+  * stage HandedOff
+  * stage AgentDone
+  send c1 answer h2: Nothing is approved by voice. To allow what was refused, start with `-c approval_policy=on-request` or `never`.
+> handoff h3 yes, and then list the files
+  * stage HandedOff
+  * t2 is prepared
+  prepare t2
+"#,
     );
 }
