@@ -17,7 +17,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::app_server::{AppServer, memory};
-use crate::step::{Guard, cargo, git, output, outside_git, run, target_dir};
+use crate::page;
+use crate::scratch::Scratch;
+use crate::step::{Guard, cargo, output, outside_git, run, target_dir};
 
 const ASSETS: &str = "assets";
 
@@ -76,7 +78,7 @@ pub(crate) fn measure(arguments: &Arguments) -> anyhow::Result<()> {
         Some(duet) => fs::canonicalize(duet).with_context(|| duet.display().to_string())?,
         None => profile.build_duet()?,
     };
-    let scratch = Scratch::new()?;
+    let scratch = Scratch::new("bench")?;
     let mut rows = Vec::new();
     if !arguments.busy {
         rows.push(Row::one("binary", "MB", fs::metadata(&duet)?.len() as f64 / 1e6));
@@ -84,7 +86,7 @@ pub(crate) fn measure(arguments: &Arguments) -> anyhow::Result<()> {
         rows.extend(initialize(&duet, &scratch)?);
     }
     if !arguments.without_models {
-        let models = models(arguments)?;
+        let models = models(arguments.models.as_deref())?;
         let examples = profile.build_examples()?;
         if !arguments.busy {
             rows.extend(talk(&duet, &models, &scratch)?);
@@ -97,20 +99,21 @@ pub(crate) fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     let table = table(&summaries)?;
     eprintln!("{table}");
     if arguments.record {
-        record(&table)?;
+        let entry = format!("\n### {}\n\n{table}", page::title(/*commit*/ None)?);
+        page::put_on_top("docs/benchmarks.md", &entry)?;
     }
     Ok(())
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Profile {
+pub(crate) enum Profile {
     Release,
     Dev,
 }
 
 impl Profile {
     /// As it is shipped: with the features of `cli` and no other.
-    fn build_duet(self) -> anyhow::Result<PathBuf> {
+    pub(crate) fn build_duet(self) -> anyhow::Result<PathBuf> {
         let build: &[&str] = match self {
             Self::Release => &["build", "--release", "--locked", "--package", "cli"],
             Self::Dev => &["build", "--locked", "--workspace", "--bin", "duet"],
@@ -139,7 +142,7 @@ impl Profile {
 }
 
 /// Where `duet models fetch` puts them.
-fn models(arguments: &Arguments) -> anyhow::Result<PathBuf> {
+pub(crate) fn models(named: Option<&Path>) -> anyhow::Result<PathBuf> {
     let set =
         |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = || {
@@ -147,7 +150,7 @@ fn models(arguments: &Arguments) -> anyhow::Result<PathBuf> {
         let cache = cache.or_else(|| set("HOME").map(|home| home.join(".cache")));
         cache.map(|dir| dir.join("duet").join("models"))
     };
-    let named = arguments.models.clone().or_else(|| set("DUET_MODELS"));
+    let named = named.map(Path::to_owned).or_else(|| set("DUET_MODELS"));
     let dir = named.or_else(cache).context("no place for models: say --models DIR")?;
     ensure!(
         dir.join("silero_vad_16k.onnx").is_file(),
@@ -175,7 +178,7 @@ fn initialize(duet: &Path, scratch: &Scratch) -> anyhow::Result<Vec<Row>> {
     for _ in 0..15 {
         let start = Instant::now();
         let mut command = Command::new(duet);
-        command.arg("app-server").env("DUET_HOME", scratch.0.join("home"));
+        command.arg("app-server").env("DUET_HOME", scratch.dir.join("home"));
         let server = AppServer::greet(&mut command)?;
         took.push_ms(start.elapsed());
         resident.samples.push(server.resident()?);
@@ -222,13 +225,13 @@ fn ask(duet: &Path, models: &Path, scratch: &Scratch, project: &Path) -> anyhow:
             .arg("--input")
             .arg(Path::new(ASSETS).join("demo/request.wav"))
             .arg("--output")
-            .arg(scratch.0.join("answer.wav"))
+            .arg(scratch.dir.join("answer.wav"))
             .arg("--cd")
             .arg(project)
-            .env("DUET_HOME", scratch.0.join("home"))
+            .env("DUET_HOME", scratch.dir.join("home"))
             .env("DUET_MODELS", models)
             // Prompts that were read before.
-            .env("XDG_CACHE_HOME", scratch.0.join("cache"))
+            .env("XDG_CACHE_HOME", scratch.dir.join("cache"))
             // Where the model host has its socket.
             .env("XDG_RUNTIME_DIR", scratch.runtime_dir())
             .env_remove("OPENAI_API_KEY")
@@ -363,111 +366,6 @@ fn table(rows: &[Summary<'_>]) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// The newest entry stands first.
-fn record(table: &str) -> anyhow::Result<()> {
-    const PAGE: &str = "docs/benchmarks.md";
-    let commit = output(git().args(["rev-parse", "--short", "HEAD"]))?;
-    let date = output(Command::new("date").args(["-u", "+%Y-%m-%d"]))?;
-    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let cpu = cpu.lines().find_map(|it| it.strip_prefix("model name")).unwrap_or("");
-    let cpu = cpu.trim_start_matches([' ', '\t', ':']);
-    let cores = std::thread::available_parallelism()?;
-    let entry = format!("\n### {date}, commit {commit}\n\n{cores} cores of {cpu}\n\n{table}");
-    let page = fs::read_to_string(PAGE).with_context(|| PAGE.to_owned())?;
-    fs::write(PAGE, on_top(&page, &entry)?).with_context(|| PAGE.to_owned())
-}
-
-fn on_top(page: &str, entry: &str) -> anyhow::Result<String> {
-    const MARK: &str = "<!-- newest first -->\n";
-    let (head, tail) = page.split_once(MARK).context("docs/benchmarks.md has lost its mark")?;
-    Ok(format!("{head}{MARK}{entry}{tail}"))
-}
-
-/// A directory of our own below `target`, made anew; and a model host of our own, which ends
-/// with this, though it would wait for others.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> anyhow::Result<Self> {
-        let dir = target_dir()?.join("bench");
-        if dir.exists() {
-            fs::remove_dir_all(&dir)?;
-        }
-        fs::create_dir_all(dir.join("home"))?;
-        Ok(Self(dir))
-    }
-
-    /// Not below `target`, because the path of a socket must be short; not in the temporary
-    /// directory, where commands may write and the host's socket therefore may not be.
-    fn runtime_dir(&self) -> PathBuf {
-        Path::new("/var/tmp").join(format!("duet-bench-{}", std::process::id()))
-    }
-
-    /// The model host that has its socket there.
-    fn model_host(&self) -> anyhow::Result<Option<u32>> {
-        for entry in fs::read_dir("/proc")? {
-            let entry = entry?;
-            let Some(pid) = entry.file_name().to_str().and_then(|it| it.parse().ok()) else {
-                continue;
-            };
-            // It may have ended since it was listed.
-            let Ok(line) = fs::read(entry.path().join("cmdline")) else { continue };
-            if is_model_host(&line, &self.runtime_dir()) {
-                return Ok(Some(pid));
-            }
-        }
-        Ok(None)
-    }
-
-    fn end_model_host(&self) {
-        if let Ok(Some(host)) = self.model_host() {
-            // It may have ended by itself.
-            drop(Command::new("kill").arg(host.to_string()).status());
-        }
-    }
-
-    /// A crate with one test that passes and one that fails. Running them leaves nothing that is
-    /// not ignored: a new file would be a new prompt, which would have to be read.
-    fn sample_project(&self) -> anyhow::Result<PathBuf> {
-        let project = self.0.join("sample");
-        fs::create_dir_all(project.join("src"))?;
-        fs::write(
-            project.join("Cargo.toml"),
-            "[package]\nname = \"sample\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n[workspace]\n",
-        )?;
-        fs::write(
-            project.join("src/lib.rs"),
-            "pub fn words(line: &str) -> usize {\n    line.split(' ').count()\n}\n\n\
-             #[test]\nfn counts_two_words() {\n    assert_eq!(words(\"a b\"), 2);\n}\n\n\
-             #[test]\nfn counts_empty_line() {\n    assert_eq!(words(\"\"), 0);\n}\n",
-        )?;
-        fs::write(project.join(".gitignore"), "/target\n")?;
-        fs::write(
-            project.join("Cargo.lock"),
-            "version = 4\n\n[[package]]\nname = \"sample\"\nversion = \"0.1.0\"\n",
-        )?;
-        output(git().args(["init", "-q"]).arg(&project))?;
-        Ok(project)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        self.end_model_host();
-        // Made only by `talk`.
-        drop(fs::remove_dir_all(self.runtime_dir()));
-    }
-}
-
-/// Whether a command line, as `/proc` has it, is `duet model-host {"socket":"RUNTIME_DIR/..."..}`.
-fn is_model_host(command_line: &[u8], runtime_dir: &Path) -> bool {
-    let mut words = command_line.split(|byte| *byte == 0).skip(1);
-    let named = words.next() == Some(b"model-host");
-    let start = words.next().and_then(|it| serde_json::from_slice::<Value>(it).ok());
-    let socket = start.as_ref().and_then(|it| it["socket"].as_str());
-    named && socket.is_some_and(|socket| Path::new(socket).starts_with(runtime_dir))
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -524,26 +422,5 @@ mod tests {
         );
         let error = latency("{\"type\":\"start\"}").unwrap_err().to_string();
         assert!(error.contains("talk told no latency"), "{error}");
-    }
-
-    #[test]
-    fn only_our_own_model_host_is_found() {
-        let line = |name: &str, socket: &str| {
-            format!("/x/duet\0{name}\0{}\0", json!({ "socket": socket, "options": {} }))
-        };
-        let is = |line: String| is_model_host(line.as_bytes(), Path::new("/tmp/duet-bench-7"));
-        assert!(is(line("model-host", "/tmp/duet-bench-7/duet/1.sock")));
-        assert!(!is(line("model-host", "/tmp/duet-0/1.sock")));
-        assert!(!is(line("model-host", "/tmp/duet-bench-71/duet/1.sock")));
-        assert!(!is(line("spawner", "/tmp/duet-bench-7/duet/1.sock")));
-        assert!(!is("/x/duet\0model-host\0".to_owned()));
-    }
-
-    #[test]
-    fn the_newest_entry_stands_on_top() {
-        let page = on_top("# Page\n\n<!-- newest first -->\n", "\n## one\n").unwrap();
-        let page = on_top(&page, "\n## two\n").unwrap();
-        assert_eq!(page, "# Page\n\n<!-- newest first -->\n\n## two\n\n## one\n");
-        assert!(on_top("# Page\n", "").is_err());
     }
 }

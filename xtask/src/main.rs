@@ -9,6 +9,9 @@ mod gates;
 mod graph;
 mod layers;
 mod mutants;
+mod page;
+mod scratch;
+mod soak;
 mod step;
 mod test;
 
@@ -41,6 +44,8 @@ enum Task {
     Gates(gates::Arguments),
     /// Measure size, start-up, memory, latency and speech; JSON on stdout, a table on stderr
     Bench(bench::Arguments),
+    /// Talk to it for two hours: memory, clocks and lost turns; recorded in docs/soak.md
+    Soak(soak::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -53,6 +58,7 @@ fn main() -> ExitCode {
         Task::Mutants(arguments) => mutants::plant_all(&arguments),
         Task::Gates(arguments) => gates::hold(&arguments),
         Task::Bench(arguments) => bench::measure(&arguments),
+        Task::Soak(arguments) => soak::run(&arguments),
     };
     // Not by returning the error: that would print a backtrace where one line is meant.
     match done {
