@@ -21,6 +21,8 @@ enum Group {
     Models,
     /// Programs of other people against our servers; fetched from their registries each time
     Clients,
+    /// A microphone and a speaker of a sound server of its own (PulseAudio)
+    Devices,
 }
 
 /// Tests that load weights carry this in their path.
@@ -45,6 +47,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 "realtime-server/client-tests",
                 "--test",
                 "clients",
+            ]))?,
+            Group::Devices => step(cargo(&["test", "--workspace", "--locked"]).args([
+                "--features",
+                "audio-io/device-tests",
+                "--test",
+                "devices",
             ]))?,
         }
         times.push((group, start.elapsed()));

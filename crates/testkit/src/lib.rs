@@ -4,8 +4,10 @@
 
 mod model_server;
 mod realtime_server;
+mod sound_server;
 
 pub use crate::model_server::{
     ModelCall, ModelReply, ModelScript, ModelServer, OpenReply, SeenRequest, sse,
 };
 pub use crate::realtime_server::{Goodbye, Handshake, RealtimePeer, RealtimeServer};
+pub use crate::sound_server::{SOUND_CHANNEL, SoundPeer, SoundServer};
