@@ -173,6 +173,11 @@ impl<M> Playout<M> {
         since.saturating_add(PATIENCE)
     }
 
+    /// When the last sample that was given is over, as it should be played.
+    pub fn given_until(&self) -> Duration {
+        time_of(self.skipped + self.given)
+    }
+
     /// When everything that arrived will have sounded, as far as is known at `at`; in the past
     /// where it has. What is held counts as if it went on now.
     pub fn sounds_until(&self, at: Duration) -> Duration {

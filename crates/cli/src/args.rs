@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use app_server_protocol::SandboxModeName;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use config::Override;
-use headless::TalkFormat;
+use headless::{Input, Output, TalkFormat};
 
 use crate::models::ModelsArgs;
 
@@ -20,7 +20,8 @@ use crate::models::ModelsArgs;
 Examples:
   duet exec \"which tests fail, and why?\"       ask by text, in this directory
   duet exec --cd ~/src/app -c model=gpt-5.5 -   read the prompt from standard input
-  duet talk -i question.wav -o answer.wav       ask by voice, from and to a file
+  duet talk                                     ask by voice, until Ctrl-C
+  duet talk -i question.wav -o answer.wav       the same from and to a file
   duet demo                                     see it work on a small sample repository
 
 Configuration: ~/.duet/config.toml ($DUET_HOME/config.toml). Without one, and without a key,
@@ -139,7 +140,11 @@ pub(crate) struct ResumeArgs {
 /// Answers a spoken question with a spoken answer: from and to WAV files, or live through pipes
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-The question is played to the voice: to the one of this machine as fast as it listens, to a
+Without --input you speak into the microphone, until Ctrl-C; without --output the answer comes out
+of the speaker. Wear headphones: the echo of the speaker is not taken out of what the microphone
+hears yet, and the voice would interrupt itself.
+
+A file is played to the voice: to the one of this machine as fast as it listens, to a
 service as a microphone would deliver it. There may be several: behind each the file stands still
 until its answer has sounded. The voice hands work to the agent, which works in the
 directory as with `duet exec`; the answer is spoken. The answer's WAV is what you would have
@@ -152,20 +157,34 @@ Raw output is what a speaker plays, in real time, silence where nothing sounds; 
 all text goes to standard error.
 
 Examples:
+  duet talk --captions                             a conversation, until Ctrl-C
+  duet talk --microphone headset --speaker headset
   duet talk --input question.wav --output answer.wav --captions
   arecord -t raw -f S16_LE -r 24000 -c 1 | duet talk -i - -o - --captions \\
-    | aplay -t raw -f S16_LE -r 24000 -c 1         a conversation, until Ctrl-C
+    | aplay -t raw -f S16_LE -r 24000 -c 1         the same where there is no sound server
   duet talk --cd ~/src/app --input q.wav --output a.wav --json | jq 'select(.type==\"end\")'")]
 pub(crate) struct TalkArgs {
     /// The question: a WAV file of any rate, channel count and sample format, or raw sound from
-    /// a pipe (`-`: standard input)
+    /// a pipe (`-`: standard input) [default: the microphone]
     #[arg(short, long, value_name = "WAV|PIPE|-")]
-    pub(crate) input: PathBuf,
+    pub(crate) input: Option<PathBuf>,
 
     /// Where the spoken answer is written: a WAV file, or raw sound into a pipe (`-`: standard
-    /// output)
+    /// output) [default: the speaker]
     #[arg(short, long, value_name = "WAV|PIPE|-")]
-    pub(crate) output: PathBuf,
+    pub(crate) output: Option<PathBuf>,
+
+    /// This microphone instead of the default: its name, or a part of it
+    #[arg(long, value_name = "NAME", conflicts_with = "input")]
+    pub(crate) microphone: Option<String>,
+
+    /// This speaker instead of the default: its name, or a part of it
+    #[arg(long, value_name = "NAME", conflicts_with = "output")]
+    pub(crate) speaker: Option<String>,
+
+    /// Name the microphones and speakers of this machine, and leave
+    #[arg(long, exclusive = true)]
+    pub(crate) list_devices: bool,
 
     /// Play the file as a microphone would, without waiting for answers: what is said meanwhile
     /// interrupts, or adds to the work. A pipe is always heard so
@@ -188,6 +207,20 @@ pub(crate) struct TalkArgs {
 }
 
 impl TalkArgs {
+    pub(crate) fn input(&self) -> Input {
+        match &self.input {
+            Some(path) => Input::named(path.clone()),
+            None => Input::Microphone(self.microphone.clone()),
+        }
+    }
+
+    pub(crate) fn output(&self) -> Output {
+        match &self.output {
+            Some(path) => Output::named(path.clone()),
+            None => Output::Speaker(self.speaker.clone()),
+        }
+    }
+
     pub(crate) fn format(&self) -> TalkFormat {
         match self.json {
             true => TalkFormat::Json,

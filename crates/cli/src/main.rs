@@ -53,6 +53,9 @@ fn run(face: Face) -> Result<Exit, Failure> {
         Face::Models(args) => on_runtime(models::run(args)),
         Face::Sessions(args) => sessions::run(args),
         Face::Talk(args) => {
+            if args.list_devices {
+                return talk::list_devices();
+            }
             talk::check(&args)?;
             let services = Services::new(args.config.overrides.clone());
             let services = services.and_then(|it| it.for_thread(&args.thread));

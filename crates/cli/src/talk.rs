@@ -2,19 +2,18 @@
 
 use std::io::IsTerminal as _;
 
-use headless::{
-    Exit, Input, Manners, Output, Server, TalkFormat, talk_cannot_begin, talk_capabilities,
-};
+use audio_io::{Device, DeviceKind, SoundServer};
+use headless::{Exit, Manners, Server, TalkFormat, talk_cannot_begin, talk_capabilities};
 
 use crate::args::TalkArgs;
-use crate::exec::{console, console_beside_sound, thread_args};
+use crate::exec::{console, console_beside_sound, print_line, thread_args};
 use crate::failure::Failure;
 use crate::services::{Services, VERSION};
 use crate::signals::Signals;
 
 /// A command line that asks for something that cannot be.
 pub(crate) fn check(args: &TalkArgs) -> Result<(), Failure> {
-    let output_is_standard = Output::named(args.output.clone()).is_standard();
+    let output_is_standard = args.output().is_standard();
     if output_is_standard && args.json {
         return Err(Failure::usage(
             "sound and events cannot share standard output: give the sound a named pipe \
@@ -27,13 +26,43 @@ pub(crate) fn check(args: &TalkArgs) -> Result<(), Failure> {
              `| aplay -t raw -f S16_LE -r 24000 -c 1`, or name a file with --output",
         ));
     }
-    if Input::named(args.input.clone()).is_standard() && std::io::stdin().is_terminal() {
+    if args.input().is_standard() && std::io::stdin().is_terminal() {
         return Err(Failure::usage(
             "a terminal is no microphone: pipe a recorder into standard input, for instance \
              `arecord -t raw -f S16_LE -r 24000 -c 1 |`, or name a file with --input",
         ));
     }
     Ok(())
+}
+
+/// The names of what can be spoken into and through, a line each.
+pub(crate) fn list_devices() -> Result<Exit, Failure> {
+    let devices = SoundServer::of_environment().devices();
+    let devices = devices.map_err(Failure::other)?;
+    for device in &devices {
+        print_line(line(device))?;
+    }
+    if devices.is_empty() {
+        eprintln!("the sound server of this machine has neither microphone nor speaker");
+    }
+    Ok(Exit::Done)
+}
+
+fn line(device: &Device) -> String {
+    let Device { kind, name, description, is_default, is_muted, is_monitor } = device;
+    let kind = match kind {
+        DeviceKind::Microphone => "microphone",
+        DeviceKind::Speaker => "speaker",
+    };
+    let marks = [
+        // A server without microphones calls it so, and nobody means it.
+        (*is_default && !*is_monitor, "default"),
+        (*is_muted, "muted"),
+        (*is_monitor, "what a speaker plays: only by its whole name"),
+    ];
+    let marks: String =
+        marks.iter().filter(|it| it.0).map(|(_, mark)| format!(" ({mark})")).collect();
+    format!("{kind:<10}  {name}  {description}{marks}")
 }
 
 pub(crate) async fn run(args: TalkArgs, services: Services) -> Result<Exit, Failure> {
@@ -57,14 +86,14 @@ pub(crate) async fn run(args: TalkArgs, services: Services) -> Result<Exit, Fail
 /// Everything that can be wrong before anybody is called.
 fn prepare(args: TalkArgs, services: &Services) -> Result<(headless::TalkArgs, Signals), Failure> {
     let format = args.format();
-    let TalkArgs { input, output, no_wait, captions: _, json: _, thread, config: _ } = args;
+    let (input, output) = (args.input(), args.output());
+    let TalkArgs { no_wait, thread, .. } = args;
     let manners = if no_wait { Manners::Interrupts } else { Manners::Waits };
     let thread = thread_args(thread, services)?;
     services.require_voice()?;
     services.require_agent()?;
     let signals = Signals::listen()?;
     let pace = services.pace();
-    let (input, output) = (Input::named(input), Output::named(output));
     let args = headless::TalkArgs { thread, input, output, format, pace, manners };
     Ok((args, signals))
 }

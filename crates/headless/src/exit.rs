@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use app_server_client::CallError;
-use audio_io::{RawError, TimelineError, WavError};
+use audio_io::{DeviceError, RawError, TimelineError, WavError};
 
 use crate::talk::{Input, Output};
 
@@ -73,6 +73,8 @@ pub enum HeadlessError {
     Question(#[from] WavError),
     #[error(transparent)]
     Recording(#[from] TimelineError),
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     #[error("cannot hear {input}: {source}")]
     Stream { input: Input, source: RawError },
     #[error(
@@ -138,6 +140,7 @@ impl HeadlessError {
             | Self::ServerGone
             | Self::Question(_)
             | Self::Recording(_)
+            | Self::Device(_)
             | Self::Stream { .. }
             | Self::NothingHeard { .. }
             | Self::NotUnderstood { .. }

@@ -1,4 +1,5 @@
-//! A spoken question from a file or a pipe, a spoken answer into one: `duet talk`.
+//! A spoken question from a file, a pipe or a microphone, a spoken answer into or through one:
+//! `duet talk`.
 
 mod ends;
 mod exchange;
@@ -20,7 +21,7 @@ use app_server_protocol::{
     ServerNotification, SpeakerName, StageName, ThreadItem, ThreadReadParams, ThreadStartResult,
     ThreadStatus, TurnInterruptParams, TurnState, methods,
 };
-use audio_io::{RawPlace, WavReader};
+use audio_io::{Microphone, RawPlace, SoundServer, WavReader};
 use serde_json::Value;
 use stdx::Time;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -125,7 +126,7 @@ pub async fn talk(
     };
     let (pace, manners) = match (&input, manners) {
         (Input::Wav(_), Manners::Waits) => (pace, manners),
-        (Input::Wav(_), Manners::Interrupts) | (Input::Raw(_), _) => {
+        (Input::Wav(_), Manners::Interrupts) | (Input::Raw(_) | Input::Microphone(_), _) => {
             (Pace::Live, Manners::Interrupts)
         }
     };
@@ -161,7 +162,22 @@ struct Question {
 /// What the question is read from.
 enum Sound {
     Recording(Box<WavReader>),
-    Live(RawPlace),
+    Live(Live),
+}
+
+enum Live {
+    Raw(RawPlace),
+    Microphone(Box<Microphone>),
+}
+
+impl Sound {
+    /// The microphone, where it is one of this machine's.
+    fn device(&self) -> Option<&str> {
+        match self {
+            Self::Live(Live::Microphone(microphone)) => Some(&microphone.device().description),
+            Self::Live(Live::Raw(_)) | Self::Recording(_) => None,
+        }
+    }
 }
 
 async fn converse(
@@ -175,7 +191,11 @@ async fn converse(
     // Before anything is started: these are the mistakes that people make.
     let question = match &input {
         Input::Wav(path) => Sound::Recording(Box::new(WavReader::open(path)?)),
-        Input::Raw(place) => Sound::Live(place.clone()),
+        Input::Raw(place) => Sound::Live(Live::Raw(place.clone())),
+        Input::Microphone(name) => {
+            let microphone = SoundServer::of_environment().microphone(name.as_deref())?;
+            Sound::Live(Live::Microphone(Box::new(microphone)))
+        }
     };
     if input.is_same(output) {
         return Err(HeadlessError::SameFile { output: output.clone() });
@@ -191,6 +211,7 @@ async fn converse(
     };
     server.client.call::<methods::RealtimeStart>(&start).await?;
     wait_for_conversation(&mut server, view, signals).await?;
+    view.devices(question.device(), place.device())?;
     let clock = Clock::start();
     let mut talk = Talk {
         server,
@@ -269,6 +290,8 @@ async fn wait_for_conversation(
 /// How a conversation is shown.
 trait View {
     fn started(&mut self, thread: &ThreadStartResult) -> io::Result<()>;
+    /// Devices of this machine, where it has to do with any: it listens from now on.
+    fn devices(&mut self, microphone: Option<&str>, speaker: Option<&str>) -> io::Result<()>;
     fn news(&mut self, news: &ServerNotification) -> io::Result<()>;
     /// A question has its answer, if it has one.
     fn answered(&mut self, latency: Latency, answer: Option<&str>) -> io::Result<()>;
@@ -386,7 +409,7 @@ impl Talk {
         };
         match question {
             Sound::Recording(recording) => tasks.spawn(feeder.feed(*recording, fed)),
-            Sound::Live(place) => tasks.spawn(feeder.pass_on(place, fed)),
+            Sound::Live(live) => tasks.spawn(feeder.pass_on(live, fed)),
         };
         // The recording waits for this.
         let mut waiting: Option<oneshot::Sender<()>> = None;
@@ -396,7 +419,7 @@ impl Talk {
             floor.send_replace(self.exchange.floor());
             for told in self.sink.carry(now)? {
                 match told {
-                    Told::Began(stage) => self.note_sounds(stage, now),
+                    Told::Began(stage) => self.note_sounds(stage, self.sink.sounds_at(now)),
                     Told::Dropped => view.lost_sound(output)?,
                     Told::Closed if stopped.is_some() => {}
                     Told::Closed => {
@@ -484,7 +507,7 @@ impl Talk {
                     }
                     self.interrupt(&mut tasks);
                 }
-                () = self.sink.written() => {}
+                () = self.sink.written() => self.sink.taken(self.clock.now()),
                 Some(fed) = feed.recv() => {
                     let now = self.clock.now();
                     let (sign, voiced) = match fed {
@@ -530,10 +553,10 @@ impl Talk {
     }
 
     /// The first sample of a reply was given to whoever plays it: not before that it sounds.
-    fn note_sounds(&mut self, stage: usize, now: Time) {
-        let now_ms = self.clock.unix_ms(now);
+    fn note_sounds(&mut self, stage: usize, sounds_at: Time) {
+        let sounds_at_ms = self.clock.unix_ms(sounds_at);
         if let Some(Reached { at_ms, .. }) = self.stages.get_mut(stage) {
-            *at_ms = now_ms.max(*at_ms);
+            *at_ms = sounds_at_ms.max(*at_ms);
         }
     }
 

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use audio_io::{WavReader, write_wav};
 use serde_json::{Value, json};
-use testkit::{ModelReply, ModelScript, RealtimePeer, RealtimeServer};
+use testkit::{ModelReply, ModelScript, RealtimePeer, RealtimeServer, SOUND_CHANNEL, SoundServer};
 use tokio::sync::oneshot;
 
 use crate::lab::Lab;
@@ -170,7 +170,10 @@ fn mistakes_are_named_before_anybody_is_called() {
         &["cannot write the answer to no/dir/a.wav"],
     );
     fails(&["-i", "question.wav", "-o", "a.wav", "--cd", "/none"], 2, &["/none"]);
-    assert_eq!(lab.run(&["talk", "-i", "question.wav"]).code, Some(2));
+    // The answer would come out of the speaker, and there is none.
+    fails(&["-i", "question.wav"], 1, &["no sound server", "give the sound through pipes"]);
+    fails(&["-o", "a.wav"], 1, &["no sound server", "give the sound through pipes"]);
+    assert_eq!(lab.run(&["talk", "-i", "question.wav", "--microphone", "usb"]).code, Some(2));
 }
 
 #[test]
@@ -345,4 +348,144 @@ fn sound_and_events_do_not_share_standard_output() {
 
 fn read(path: &Path) -> Vec<i16> {
     WavReader::open(path).unwrap().read_to_end().unwrap()
+}
+
+/// `duet talk` with the microphone and the speaker of a machine.
+fn talk_with_devices(lab: &Lab, sound: &SoundServer, args: &[&str]) -> Child {
+    let mut duet = lab.duet();
+    duet.env("PULSE_SERVER", format!("unix:{}", sound.socket().display()));
+    duet.arg("talk").args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+    duet.spawn().unwrap()
+}
+
+#[tokio::test]
+async fn a_microphone_and_a_speaker_make_a_conversation() {
+    let lab = Lab::new();
+    let model = ModelScript::start([ModelReply::message("Remember the `milk`.")]);
+    let service = RealtimeServer::start().await;
+    configure(&lab, &model.base_url(), &service.base_url());
+    let sound = SoundServer::start();
+    let mut child = talk_with_devices(&lab, &sound, &["--captions"]);
+    let (told, answer_is_told) = oneshot::channel();
+    let answers = BufReader::new(child.stdout.take().unwrap()).lines();
+    let answers = tokio::task::spawn_blocking(move || {
+        let all: Vec<String> = answers.map(Result::unwrap).take(1).collect();
+        told.send(()).unwrap();
+        all
+    });
+    let devices = tokio::task::spawn_blocking(move || {
+        let mut microphone = sound.accept();
+        microphone.open_microphone();
+        let mut speaker = sound.accept();
+        speaker.open_speaker(4_800);
+        microphone.begin_to_listen();
+        microphone.send_sound(&live_sound());
+        let speaker = std::thread::spawn(move || {
+            let mut heard = Vec::new();
+            speaker.play_all(std::time::Duration::ZERO, |pcm| heard.extend_from_slice(pcm));
+            heard
+        });
+        // Until the answer has sounded. Then it is unplugged.
+        answer_is_told.blocking_recv().unwrap();
+        microphone.say(&pulseaudio::protocol::Command::RecordStreamKilled(SOUND_CHANNEL));
+        speaker.join().unwrap()
+    });
+
+    let mut peer = service.accept().await;
+    hand_over(&mut peer, "What do the notes say?").await;
+    peer.expect("conversation.item.create").await;
+    speak(&mut peer, "Remember the milk.").await;
+    peer.expect_goodbye().await;
+
+    let heard = devices.await.unwrap();
+    assert_eq!(heard.iter().filter(|it| **it == 1000).count(), 4_800);
+    assert!(heard.iter().all(|it| [0, 1000].contains(it)));
+    assert_eq!(answers.await.unwrap(), ["Remember the `milk`."]);
+    let output = tokio::task::spawn_blocking(|| child.wait_with_output()).await.unwrap().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    for words in [
+        "listening to Built-in, speaking through Box: wear headphones",
+        "you: What do the notes say?",
+        "the microphone Built-in is gone: it was unplugged",
+    ] {
+        assert!(err.contains(words), "{words:?} in {err}");
+    }
+    model.finish();
+}
+
+/// What is on its way to the air sounds, and counts.
+#[tokio::test]
+async fn a_speaker_that_is_late_is_silenced_late() {
+    let lab = Lab::new();
+    let service = RealtimeServer::start().await;
+    configure(&lab, "http://127.0.0.1:9/v1", &service.base_url());
+    let sound = SoundServer::start();
+    let mut child = talk_with_devices(&lab, &sound, &["--json"]);
+    let (sounds, it_sounds) = oneshot::channel();
+    let devices = tokio::task::spawn_blocking(move || {
+        let mut microphone = sound.accept();
+        microphone.open_microphone();
+        let mut speaker = sound.accept();
+        speaker.open_speaker(4_800);
+        microphone.begin_to_listen();
+        microphone.send_sound(&live_sound());
+        let (mut sounds, mut samples) = (Some(sounds), 0);
+        speaker.play_all(std::time::Duration::from_secs(60), |pcm| {
+            samples += pcm.iter().filter(|it| **it == 1000).count();
+            // The first answer of the speaker itself comes after a quarter of a second.
+            if 12_000 < samples
+                && let Some(sounds) = sounds.take()
+            {
+                sounds.send(()).unwrap();
+            }
+        });
+        drop(microphone);
+    });
+    let mut peer = service.accept().await;
+    peer.open_session().await;
+    peer.expect_sound(12_000).await;
+    peer.send(json!({ "type": "response.created", "response": { "id": "r1" } })).await;
+    peer.send_speech("item_a", &[1000; 240_000], 4_800).await;
+    it_sounds.await.unwrap();
+    peer.send(json!({ "type": "input_audio_buffer.speech_started", "item_id": "u" })).await;
+    let silenced = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let silenced = silenced.map(|line| serde_json::from_str::<Value>(&line).unwrap());
+    let mut silenced = silenced.skip_while(|it| it["type"] != "silenced");
+    let (silenced, mut child) = tokio::task::spawn_blocking(move || {
+        let silenced = silenced.next();
+        child.kill().unwrap();
+        (silenced, child)
+    })
+    .await
+    .unwrap();
+    child.wait().unwrap();
+    devices.await.unwrap();
+    let after_ms = silenced.unwrap()["after_ms"].as_i64().unwrap();
+    assert!(55_000 < after_ms && after_ms < 65_000, "{after_ms}");
+    peer.vanish();
+}
+
+#[test]
+fn devices_are_listed_and_a_machine_without_says_so() {
+    let lab = Lab::new();
+    let sound = SoundServer::start();
+    let list = || {
+        let mut list = lab.duet();
+        list.env("PULSE_SERVER", format!("unix:{}", sound.socket().display()));
+        crate::lab::Ran::of(list.args(["talk", "--list-devices"]))
+    };
+    let ran = std::thread::scope(|scope| {
+        let ran = scope.spawn(list);
+        sound.accept().tell_devices();
+        ran.join().unwrap()
+    });
+    let expected = "\
+        microphone  out.monitor  Monitor of Box (what a speaker plays: only by its whole name)\n\
+        microphone  in  Built-in (default) (muted)\n\
+        speaker     out  Box (default)\n";
+    assert_eq!((ran.code, ran.out.as_str()), (Some(0), expected), "{}", ran.err);
+    // No sound server in this home.
+    let ran = crate::lab::Ran::of(lab.duet().args(["talk", "--list-devices"]));
+    ran.expect_failure(1, &["no sound server (PulseAudio or PipeWire) answers at", "--help"]);
 }

@@ -13,6 +13,8 @@ pub enum Input {
     Wav(PathBuf),
     /// Live sound. What is said while an answer sounds interrupts it, or adds to the work.
     Raw(RawPlace),
+    /// Live too. By its name or a part of it; without one, the default.
+    Microphone(Option<String>),
 }
 
 /// Where the answer goes.
@@ -21,6 +23,8 @@ pub enum Output {
     Wav(PathBuf),
     /// What a speaker would play, in real time.
     Raw(RawPlace),
+    /// By its name or a part of it; without one, the default.
+    Speaker(Option<String>),
 }
 
 impl Input {
@@ -39,7 +43,7 @@ impl Input {
         let id = |path: Option<&Path>| fs::metadata(path?).ok().map(|it| (it.dev(), it.ino()));
         let input = match self {
             Self::Wav(path) | Self::Raw(RawPlace::NamedPipe(path)) => Some(path.as_path()),
-            Self::Raw(RawPlace::Standard) => None,
+            Self::Raw(RawPlace::Standard) | Self::Microphone(_) => None,
         };
         id(input).is_some_and(|input| Some(input) == id(output.path()))
     }
@@ -51,6 +55,10 @@ impl Input {
             Self::Raw(_) => {
                 "check that the recorder runs, that its microphone is not muted, and that it \
                  writes raw 24 kHz mono PCM16, as `arecord -t raw -f S16_LE -r 24000 -c 1` does"
+            }
+            Self::Microphone(_) => {
+                "speak louder or closer, check that it is not muted and that it is the one you \
+                 speak into (`duet talk --list-devices`)"
             }
         }
     }
@@ -67,11 +75,11 @@ impl Output {
         *self == Self::Raw(RawPlace::Standard)
     }
 
-    /// `None` for standard output.
+    /// `None` for standard output and for a speaker.
     pub(crate) fn path(&self) -> Option<&Path> {
         match self {
             Self::Wav(path) | Self::Raw(RawPlace::NamedPipe(path)) => Some(path),
-            Self::Raw(RawPlace::Standard) => None,
+            Self::Raw(RawPlace::Standard) | Self::Speaker(_) => None,
         }
     }
 }
@@ -82,6 +90,8 @@ impl fmt::Display for Input {
         match self {
             Self::Wav(path) | Self::Raw(RawPlace::NamedPipe(path)) => path.display().fmt(f),
             Self::Raw(RawPlace::Standard) => f.write_str("standard input"),
+            Self::Microphone(None) => f.write_str("the microphone"),
+            Self::Microphone(Some(name)) => write!(f, "the microphone {name}"),
         }
     }
 }
@@ -92,6 +102,8 @@ impl fmt::Display for Output {
         match self {
             Self::Wav(path) | Self::Raw(RawPlace::NamedPipe(path)) => path.display().fmt(f),
             Self::Raw(RawPlace::Standard) => f.write_str("standard output"),
+            Self::Speaker(None) => f.write_str("the speaker"),
+            Self::Speaker(Some(name)) => write!(f, "the speaker {name}"),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use app_server_client::{CallError, Client};
 use app_server_protocol::{AudioChunk, RealtimeAppendAudioParams, code, methods};
 use audio_dsp::DUET_HZ;
-use audio_io::{RawPlace, RawReader, WavReader};
+use audio_io::{Microphone, RawPlace, RawReader, WavReader};
 use stdx::Time;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -16,7 +16,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 use super::ends::Input;
 use super::exchange::{Floor, Sign};
 use super::pauses::Pauses;
-use super::{Clock, Manners, Pace};
+use super::{Clock, Live, Manners, Pace};
 use crate::exit::HeadlessError;
 
 /// What a microphone delivers at a time.
@@ -149,12 +149,15 @@ impl Feeder {
     /// Live sound has a clock of its own: whoever records it.
     pub(super) async fn pass_on(
         self,
-        place: RawPlace,
+        live: Live,
         fed: mpsc::Sender<Fed>,
     ) -> Result<(), HeadlessError> {
         let (heard, mut frames) = mpsc::channel(BEHIND);
         let mut reading = JoinSet::new();
-        reading.spawn_blocking(move || read(place, &heard));
+        reading.spawn_blocking(move || match live {
+            Live::Raw(place) => read(place, &heard),
+            Live::Microphone(microphone) => listen(*microphone, &heard),
+        });
         let mut pauses = Pauses::default();
         let mut voiced = self.clock.now();
         while let Some(frame) = frames.recv().await {
@@ -231,6 +234,12 @@ fn read(place: RawPlace, heard: &mpsc::Sender<Vec<i16>>) -> Result<(), HeadlessE
         Ok(())
     };
     read().map_err(|source| HeadlessError::Stream { input: Input::Raw(place.clone()), source })
+}
+
+/// As [`read`]. A microphone has no end.
+fn listen(mut microphone: Microphone, heard: &mpsc::Sender<Vec<i16>>) -> Result<(), HeadlessError> {
+    while heard.blocking_send(microphone.next_frame()?).is_ok() {}
+    Ok(())
 }
 
 impl Track {

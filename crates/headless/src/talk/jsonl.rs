@@ -24,6 +24,12 @@ enum Event<'a> {
         model: &'a str,
         model_provider: &'a str,
     },
+    Devices {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        microphone: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        speaker: Option<&'a str>,
+    },
     UserTranscript {
         text: &'a str,
     },
@@ -92,6 +98,13 @@ impl View for Jsonl<'_> {
     fn started(&mut self, thread: &ThreadStartResult) -> io::Result<()> {
         let ThreadStartResult { cwd, model, model_provider, thread, .. } = thread;
         self.say(&Event::Start { thread_id: &thread.id, cwd, model, model_provider })
+    }
+
+    fn devices(&mut self, microphone: Option<&str>, speaker: Option<&str>) -> io::Result<()> {
+        match (microphone, speaker) {
+            (None, None) => Ok(()),
+            (Some(_), _) | (_, Some(_)) => self.say(&Event::Devices { microphone, speaker }),
+        }
     }
 
     fn news(&mut self, news: &ServerNotification) -> io::Result<()> {

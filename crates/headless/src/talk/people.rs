@@ -27,6 +27,20 @@ impl View for People<'_> {
             .aside(&format!("in {cwd}, with {model} of {model_provider}, session {}", thread.id))
     }
 
+    fn devices(&mut self, microphone: Option<&str>, speaker: Option<&str>) -> io::Result<()> {
+        let echo = "wear headphones, or the voice hears itself";
+        match (microphone, speaker) {
+            (Some(microphone), Some(speaker)) => self.console.note(format_args!(
+                "listening to {microphone}, speaking through {speaker}: {echo}; Ctrl-C ends"
+            )),
+            (Some(microphone), None) => {
+                self.console.note(format_args!("listening to {microphone}; Ctrl-C ends"))
+            }
+            (None, Some(speaker)) => self.console.note(format_args!("speaking through {speaker}")),
+            (None, None) => Ok(()),
+        }
+    }
+
     fn news(&mut self, news: &ServerNotification) -> io::Result<()> {
         use ServerNotification as News;
         match news {
@@ -96,7 +110,7 @@ impl View for People<'_> {
                 self.console.note(format_args!("the spoken answer is in {}", path.display()))?;
             }
             // It has been heard.
-            Output::Raw(_) => {}
+            Output::Raw(_) | Output::Speaker(_) => {}
         }
         match &report.unfinished {
             Some(why) => self.console.note(format_args!("error: {why}")),

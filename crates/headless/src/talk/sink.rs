@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use audio_io::RawPlace;
+use audio_io::SoundServer;
 use stdx::Time;
 
 use super::ends::Output;
 use super::recording::Recording;
-use super::speaker::{Speaker, Told};
+use super::speaker::{Player, Speaker, Told};
 use crate::exit::HeadlessError;
 
 pub(super) enum Sink {
@@ -18,7 +18,7 @@ pub(super) enum Sink {
 /// A sink before the conversation begins.
 pub(super) enum Place {
     File(Box<Recording>),
-    Speaker(RawPlace),
+    Speaker(Player),
 }
 
 /// An answer that somebody talked over.
@@ -35,15 +35,27 @@ impl Place {
     pub(super) fn prepare(output: &Output) -> Result<Self, HeadlessError> {
         Ok(match output {
             Output::Wav(path) => Self::File(Box::new(Recording::create(path)?)),
-            Output::Raw(place) => Self::Speaker(place.clone()),
+            Output::Raw(place) => Self::Speaker(Player::Reader(place.clone())),
+            Output::Speaker(name) => {
+                let speaker = SoundServer::of_environment().speaker(name.as_deref())?;
+                Self::Speaker(Player::Device(Box::new(speaker)))
+            }
         })
+    }
+
+    /// The speaker, where it is one of this machine's.
+    pub(super) fn device(&self) -> Option<&str> {
+        match self {
+            Self::Speaker(Player::Device(speaker)) => Some(&speaker.device().description),
+            Self::Speaker(Player::Reader(_)) | Self::File(_) => None,
+        }
     }
 
     /// The conversation begins.
     pub(super) fn begin(self, now: Time) -> Sink {
         match self {
             Self::File(recording) => Sink::File(*recording),
-            Self::Speaker(place) => Sink::Speaker(Speaker::start(place, now)),
+            Self::Speaker(player) => Sink::Speaker(Speaker::start(player, now)),
         }
     }
 }
@@ -119,6 +131,14 @@ impl Sink {
         }
     }
 
+    /// When what is given now sounds, as far as that is known.
+    pub(super) fn sounds_at(&self, now: Time) -> Time {
+        match self {
+            Self::File(_) => now,
+            Self::Speaker(speaker) => speaker.sounds_at(now),
+        }
+    }
+
     /// When the answer is where it belongs: a file takes what has not sounded yet too.
     pub(super) fn complete_at(&self, now: Time) -> Time {
         match self {
@@ -147,6 +167,14 @@ impl Sink {
         match self {
             Self::File(_) => std::future::pending().await,
             Self::Speaker(speaker) => speaker.written().await,
+        }
+    }
+
+    /// [`Sink::written`] has come to its end.
+    pub(super) fn taken(&mut self, now: Time) {
+        match self {
+            Self::File(_) => {}
+            Self::Speaker(speaker) => speaker.taken(now),
         }
     }
 
