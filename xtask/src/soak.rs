@@ -31,7 +31,7 @@ use self::verdict::{Sample, Seen, judge};
 use crate::bench::{Profile, models};
 use crate::page;
 use crate::scratch::Scratch;
-use crate::step::{Guard, outside_git};
+use crate::step::{Guard, outside_git, target_dir};
 
 const PAGE: &str = "docs/soak.md";
 
@@ -61,8 +61,8 @@ pub(crate) struct Arguments {
     /// This program instead of building one
     #[arg(long, value_name = "PATH")]
     duet: Option<PathBuf>,
-    /// What that program was built from
-    #[arg(long, value_name = "COMMIT", requires = "duet")]
+    /// What the program was built from [default: what is checked out]
+    #[arg(long, value_name = "COMMIT")]
     commit: Option<String>,
     /// Where the models are [default: $DUET_MODELS, else the user's cache]
     #[arg(long, value_name = "DIR")]
@@ -70,9 +70,9 @@ pub(crate) struct Arguments {
     /// Add the figures to docs/soak.md
     #[arg(long)]
     record: bool,
-    /// Talk to nobody: judge what an earlier run has seen so far
-    #[arg(long, conflicts_with_all = ["duet", "minutes", "bundled", "models"])]
-    again: bool,
+    /// Talk to nobody: judge what an earlier run has seen so far [default: target/soak]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["duet", "minutes", "models"])]
+    again: Option<Option<PathBuf>>,
 }
 
 /// What can be said.
@@ -84,8 +84,15 @@ struct Recording {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let recordings = recordings()?;
     let words: Vec<String> = recordings.iter().map(|it| it.words.clone()).collect();
-    let log = Log { folder: crate::step::target_dir()?.join("soak") };
-    if !arguments.again {
+    let target = target_dir()?;
+    let log = match &arguments.again {
+        Some(Some(folder)) => Log { folder: folder.clone() },
+        Some(None) | None => Log { folder: target.join("soak") },
+    };
+    if arguments.again.is_none() {
+        // Two at once would write each other's numbers.
+        let lock = File::create(target.join("soak.lock"))?;
+        lock.try_lock().context("another soak goes on in this target folder")?;
         converse(arguments, &recordings, &log)?;
     }
     let samples: Vec<Sample> = log.read("samples")?;
