@@ -52,6 +52,8 @@ fn a_microphone_is_heard_in_frames_until_it_is_unplugged() {
             peer.say(&Command::Started(SOUND_CHANNEL));
             peer.send_sound(&bytes[333..]);
             peer.say(&Command::RecordStreamKilled(SOUND_CHANNEL));
+            // The server itself goes on.
+            peer.expect_goodbye();
         },
         |server| {
             let mut microphone = server.microphone(None).unwrap();
@@ -115,20 +117,20 @@ fn a_speaker_is_given_as_much_as_it_asks_for_and_says_when_it_sounds() {
             // Half of a second has not been played.
             peer.answer_latency(number, 24_000, Duration::from_secs(100));
             assert_eq!(peer.hear_sound(), vec![7; 650]);
-            peer.ask_for(24_000);
-            assert_eq!(peer.hear_sound(), vec![7; 23_350]);
+            peer.ask_for(1_440_000);
+            assert_eq!(peer.hear_sound().len(), 1_439_350);
         },
         |server| {
             let mut speaker = server.speaker(None).unwrap();
             assert_eq!(speaker.sounds_in(), None);
             speaker.write(&pcm).unwrap();
-            // A second more, which waits for what is asked for behind the answer.
-            speaker.write(&[7; 24_000]).unwrap();
+            // A minute more, which waits for what is asked for behind the answer.
+            speaker.write(&vec![7; 1_440_000]).unwrap();
             speaker.sounds_in().unwrap()
         },
     );
     // Less the time that has passed since.
-    let expected = Duration::from_millis(101_500);
+    let expected = Duration::from_millis(160_500);
     assert!(
         sounds_in <= expected && expected < sounds_in + Duration::from_secs(30),
         "{sounds_in:?}"
@@ -146,8 +148,12 @@ fn a_speaker_that_goes_is_told_to_who_writes() {
             |server| server.speaker(None).unwrap().write(&[7; 100]).unwrap_err(),
         )
     };
-    for end in [gone(|peer| peer.say(&Command::PlaybackStreamKilled(SOUND_CHANNEL))), gone(|_| ())]
-    {
+    let unplugged = gone(|peer| {
+        peer.say(&Command::PlaybackStreamKilled(SOUND_CHANNEL));
+        peer.expect_goodbye();
+    });
+    let server_ended = gone(|_| ());
+    for end in [unplugged, server_ended] {
         assert!(matches!(end, DeviceError::Gone { kind: DeviceKind::Speaker, .. }), "{end}");
     }
 }
