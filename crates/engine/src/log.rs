@@ -14,8 +14,12 @@ use std::time::SystemTime;
 use protocol::{Event, EventBody, RealtimeNotice, ThreadId};
 use tokio::sync::watch;
 
-/// Events of any kind that every cursor still finds: minutes of speech and of typing.
+/// Events of any kind that every cursor still finds: minutes of typing.
 const RECENT: usize = 4_096;
+
+/// Samples in them: two minutes of speech, 6 MB. Sound comes faster than it plays, and a client on a
+/// slow line is that far behind without a gap.
+const RECENT_SOUND: usize = 2 * 60 * 24_000;
 
 /// Shared by the driver, which alone appends, and the cursors.
 #[derive(Debug)]
@@ -33,6 +37,8 @@ struct Events {
     /// Older than `recent`, and lasting.
     kept: Vec<Arc<Event>>,
     recent: VecDeque<Arc<Event>>,
+    /// Samples in `recent`.
+    sound: usize,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -72,13 +78,19 @@ impl EventLog {
 
     pub(crate) fn push(&self, event: Event) {
         let mut events = self.events();
-        if events.recent.len() == RECENT
-            && let Some(old) = events.recent.pop_front()
-            && lasts(&old.body)
-        {
-            events.kept.push(old);
-        }
+        events.sound += samples(&event.body);
         events.recent.push_back(Arc::new(event));
+        let is_too_much = |it: &Events| {
+            RECENT < it.recent.len() || 1 < it.recent.len() && RECENT_SOUND < it.sound
+        };
+        while is_too_much(&events)
+            && let Some(old) = events.recent.pop_front()
+        {
+            events.sound -= samples(&old.body);
+            if lasts(&old.body) {
+                events.kept.push(old);
+            }
+        }
         drop(events);
         self.mark.send_modify(|mark| mark.next += 1);
     }
@@ -125,6 +137,13 @@ impl Cursor {
                 return None;
             }
         }
+    }
+}
+
+fn samples(body: &EventBody) -> usize {
+    match body {
+        EventBody::Realtime(RealtimeNotice::Audio { item: _, pcm }) => pcm.len(),
+        _silent => 0,
     }
 }
 
@@ -202,6 +221,31 @@ mod tests {
         }
         assert_eq!(lasting, ["first", "last"]);
         assert_eq!(passing, RECENT - 1);
+    }
+
+    /// Ten minutes of it would be as much memory as all the rest of the engine.
+    #[tokio::test]
+    async fn sound_is_kept_by_its_length() {
+        let log = EventLog::new(ThreadId::from("th"));
+        let mut slow = log.cursor(None);
+        push(&log, warning("first"));
+        let second: Arc<[i16]> = vec![0; 24_000].into();
+        for _ in 0..200 {
+            let notice = RealtimeNotice::Audio { item: None, pcm: Arc::clone(&second) };
+            push(&log, EventBody::Realtime(notice));
+        }
+        let notice = RealtimeNotice::Audio { item: None, pcm: vec![0; 2 * RECENT_SOUND].into() };
+        log.close();
+        let mut seen = Vec::new();
+        while let Some(event) = slow.next().await {
+            seen.push(event.seq);
+        }
+        assert_eq!(seen, std::iter::once(0).chain(81..=200).collect::<Vec<u64>>());
+
+        // One that is longer than all that is kept is still to be read.
+        let log = EventLog::new(ThreadId::from("th"));
+        push(&log, EventBody::Realtime(notice));
+        assert_eq!(log.cursor(Some(0)).next().await.map(|event| event.seq), Some(0));
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@
 //! retry" is `MAX_RETRIES` in `worker.js`. Words count the more the rarer they are; a word of
 //! the file's path counts a little for each of its lines.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::beneath::Root;
@@ -15,6 +16,9 @@ const MAX_WORDS: usize = 32;
 
 /// Lines that are weighed; a repository with more of them has asked for a common word.
 const MAX_CANDIDATES: usize = 20_000;
+
+/// Words like those that were spoken.
+const MAX_VOCABULARY: usize = 1_000;
 
 /// What every sentence has and no line is about.
 const SMALL_WORDS: &str = " a about all an and any are as at be between by can do does for from get has have how i \
@@ -46,9 +50,32 @@ const MEANT: [Meant; 6] = [
 /// The best lines of the files that git would not ignore, best first.
 ///
 /// Ends early, [`Found::cut`], with its own limits or with the patience of who asked.
+///
+/// A word that no file has is taken for one that differs by a letter, where there is one: what is
+/// spoken is misheard.
 pub fn nearest(root: &Root, text: &str, limits: SearchLimits, patience: &Patience) -> Found {
-    let wanted = wanted(text);
     let until = Instant::now() + limits.time;
+    let wanted = wanted(text);
+    let (found, misheard) = look(root, text, wanted.clone(), limits, until, patience);
+    if misheard.is_empty() || found.cut {
+        return found;
+    }
+    let meant =
+        |word: String| misheard.iter().find(|it| it.0 == word).map_or(word, |it| it.1.clone());
+    look(root, text, wanted.into_iter().map(meant).collect(), limits, until, patience).0
+}
+
+/// And the words that are in no file, each with the one that it is taken for.
+fn look(
+    root: &Root,
+    text: &str,
+    wanted: Vec<String>,
+    limits: SearchLimits,
+    until: Instant,
+    patience: &Patience,
+) -> (Found, Vec<(String, String)>) {
+    let spoken = spoken(text);
+    let mut vocabulary: BTreeSet<String> = BTreeSet::new();
     let mut found = Found::default();
     let mut candidates: Vec<Candidate> = Vec::new();
     let mut lines = 0_u32;
@@ -57,6 +84,9 @@ pub fn nearest(root: &Root, text: &str, limits: SearchLimits, patience: &Patienc
         if until <= Instant::now() || patience.is_over() || MAX_CANDIDATES <= candidates.len() {
             found.cut = true;
             break;
+        }
+        if is_of_a_tool(&path) {
+            continue;
         }
         // Unreadable or gone since: as if it were not there.
         let Ok(bytes) = root.read(&path, limits.file_bytes) else { continue };
@@ -67,6 +97,11 @@ pub fn nearest(root: &Root, text: &str, limits: SearchLimits, patience: &Patienc
         for (index, line) in String::from_utf8_lossy(&bytes).lines().enumerate() {
             lines += 1;
             let in_line = mask(line, &wanted);
+            if vocabulary.len() < MAX_VOCABULARY {
+                let similar = words(line).into_iter().map(|it| it.to_lowercase());
+                vocabulary
+                    .extend(similar.filter(|it| spoken.iter().any(|said| differ_by_one(said, it))));
+            }
             if in_line == 0 {
                 continue;
             }
@@ -78,6 +113,17 @@ pub fn nearest(root: &Root, text: &str, limits: SearchLimits, patience: &Patienc
             candidates.push(Candidate { found, in_line, in_path });
         }
     }
+    let is_there = |word: &String| {
+        wanted.iter().position(|it| it == word).is_some_and(|at| 0 < lines_with[at])
+    };
+    let misheard: Vec<(String, String)> = spoken
+        .iter()
+        .filter(|said| !is_there(said))
+        .filter_map(|said| {
+            let meant = vocabulary.iter().find(|it| differ_by_one(said, it))?;
+            Some((said.clone(), meant.clone()))
+        })
+        .collect();
     let rarity = |it: usize| (f64::from(lines.max(1)) / f64::from(lines_with[it].max(1))).ln_1p();
     let weight = |mask: u32| -> f64 {
         (0..wanted.len()).filter(|it| mask & (1 << it) != 0).map(rarity).sum()
@@ -99,7 +145,31 @@ pub fn nearest(root: &Root, text: &str, limits: SearchLimits, patience: &Patienc
     // What has half of what the best line has is about something else.
     let kept = scored.into_iter().take_while(|it| best / 2.0 < it.0).take(limits.matches);
     found.matches = kept.map(|it| it.1).collect();
-    found
+    (found, misheard)
+}
+
+/// Words that a recogniser may have misheard: long enough that one letter is little.
+fn spoken(text: &str) -> Vec<String> {
+    let all = words(text).into_iter().map(|it| it.to_lowercase());
+    all.filter(|it| 4 <= it.chars().count() && !SMALL_WORDS.contains(&format!(" {it} "))).collect()
+}
+
+/// By one letter, which is not the first.
+fn differ_by_one(a: &str, b: &str) -> bool {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let (short, long) = if a.len() <= b.len() { (&a, &b) } else { (&b, &a) };
+    if short.is_empty() || short[0] != long[0] || 1 < long.len() - short.len() || a == b {
+        return false;
+    }
+    let common = short.iter().zip(long).take_while(|(a, b)| a == b).count();
+    let rest = if short.len() == long.len() { common + 1 } else { common };
+    short[rest.min(short.len())..] == long[common + 1..]
+}
+
+/// What a package manager writes for itself: it has every word, and answers nothing.
+fn is_of_a_tool(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.ends_with(".lock") || ["package-lock.json", "pnpm-lock.yaml", "go.sum"].contains(&name)
 }
 
 /// Which of these texts are about what was said: those with most of its words, best first. Words
@@ -224,6 +294,21 @@ mod tests {
         let wanted = super::wanted("how long may a line be");
         assert!(wanted.contains(&"max".to_owned()), "{wanted:?}");
         assert!(!super::wanted("which line").contains(&"max".to_owned()));
+    }
+
+    #[test]
+    fn misheard_words_differ_by_a_letter() {
+        for (a, b) in
+            [("gall", "gale"), ("gall", "galls"), ("shelf", "shelfs"), ("parse", "parser")]
+        {
+            assert!(differ_by_one(a, b) && differ_by_one(b, a), "{a} {b}");
+        }
+        for (a, b) in
+            [("gall", "gall"), ("gall", "ball"), ("gall", "golf"), ("gall", "gallop"), ("", "a")]
+        {
+            assert!(!differ_by_one(a, b), "{a} {b}");
+        }
+        assert_eq!(spoken("Raise the gall limit to 40"), ["raise", "gall", "limit"]);
     }
 
     #[test]

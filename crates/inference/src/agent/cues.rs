@@ -107,6 +107,11 @@ const SUBJECTS: [Subject; 3] = [
     },
 ];
 
+/// Whether it is of use for one thing alone.
+pub(super) fn is_about_something(tool: &str) -> bool {
+    SUBJECTS.iter().any(|it| it.tools.contains(&tool))
+}
+
 /// Tools for a request that can be about nothing else.
 const FOR_TESTS: [&str; 1] = ["run_tests"];
 const FOR_ORIGIN: [&str; 2] = ["git_log", "last_commit"];

@@ -23,7 +23,7 @@ use std::collections::BTreeSet;
 use protocol::{ModelItem, ModelRequest, Property, Role, Schema, ToolCall, ToolEffect, ToolSpec};
 use serde_json::Value;
 
-use super::cues::Cues;
+use super::cues::{self, Cues};
 
 /// What the user's last words are, as the model itself says before its first reply to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Kind {
 /// own, and loses or invents what matters: so the first one is the user's, verbatim.
 const QUESTION: &str = "question";
 
-/// Tools without arguments say all they know at once. Who needs more than two is going round.
+/// Tools without arguments, or about one thing, say all they know at once. Who needs more than two is going round.
 const OVERVIEWS: usize = 2;
 
 /// Calls after which an edit may be given up: it turned out to be none, or none that can be
@@ -219,7 +219,8 @@ impl Withheld {
             calls.iter().filter(|call| names.contains(&call.name.as_str())).count()
         };
         let writes = |it: &ToolSpec| it.effect == ToolEffect::Writes;
-        let overview = |it: &ToolSpec| it.parameters.is_empty();
+        let overview =
+            |it: &ToolSpec| it.parameters.is_empty() || cues::is_about_something(&it.name);
         let edits = Edits::in_turn(request);
         match kind {
             Kind::Question => {

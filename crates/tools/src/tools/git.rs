@@ -42,8 +42,11 @@ const FILES: usize = 4;
 
 /// What questions about history are made of, and commits are not about.
 const OF_HISTORY: &str = " add added adds author authors change changed changes commit commits committed created \
-                          first history introduced last latest made make newest oldest previous recent very \
+                          first history introduced last initial latest made make newest oldest earliest previous recent very \
                           write written wrote ";
+
+/// Who asks with these means the oldest of all.
+const OF_BEGINNING: &str = " earliest first initial oldest ";
 
 /// Who asks with these means the oldest of the commits that fit, and else the newest.
 const OF_ORIGIN: &str = " add added adds created first introduced made write written wrote ";
@@ -105,6 +108,13 @@ fn tell_log(commits: &[Commit], question: &str) -> String {
             format!("{} {} {}", it.author, it.subject, paths.collect::<Vec<_>>().join(" "))
         })
         .collect();
+    let is_all = commits.len() < SEARCHED;
+    if let Some(first) = commits.last()
+        && is_all
+        && of_history.iter().any(|it| is_in(OF_BEGINNING, it))
+    {
+        told.push_str(&format!("The very first commit: {}\n", line_with_files(first)));
+    }
     let about = workspace::about(&texts, &words.join(" "));
     if !about.is_empty() && about.len() < commits.len() {
         told.push_str("About that:\n");
@@ -112,7 +122,6 @@ fn tell_log(commits: &[Commit], question: &str) -> String {
             told.push_str(&format!("{}\n", line_with_files(candidates[at])));
         }
     }
-    let is_all = commits.len() < SEARCHED;
     let listed = match commits.len() {
         1 => "The only commit".to_owned(),
         count @ 2..=LISTED => format!("All {count} commits, newest first"),
@@ -305,7 +314,13 @@ mod tests {
                  src/alarm.rs, changed src/main.rs\n{list}"
             )
         );
-        assert_eq!(tell_log(&commits, "What was the very first commit?"), list);
+        assert_eq!(
+            tell_log(&commits, "What was the very first commit?"),
+            format!(
+                "The very first commit: 2 on 2026-01-02 by Cid: Read the logger - it added \
+                 src/main.rs\n{list}"
+            )
+        );
         assert_eq!(tell_log(&commits, ""), list);
     }
 

@@ -21,6 +21,9 @@ const NEAREST: usize = 8;
 const FEW: usize = 4;
 const FOLLOWING: usize = 2;
 
+/// And where the first of them opens a list of fields or the like, which says nothing by itself.
+const OPENED: usize = 8;
+
 fn spec(style: Style, _facts: &RepositoryFacts) -> Option<ToolSpec> {
     let (description, text, max_chars) = match style {
         Style::Typed => (
@@ -148,7 +151,9 @@ fn list(found: &Found, longest: usize, sources: Option<&Sources<'_>>) -> String 
             .filter(|_| index < FEW)
             .and_then(|sources| sources.text(&it.path))
             .unwrap_or_default();
-        for after in text.lines().skip(it.line).take(FOLLOWING) {
+        let opens = it.text.trim_end().ends_with(['{', '(', '[', ':']);
+        let following = if index == 0 && opens { OPENED } else { FOLLOWING };
+        for after in text.lines().skip(it.line).take(following) {
             lines.push_str(&format!("    {}\n", clip_line(after.trim(), longest)));
         }
     }

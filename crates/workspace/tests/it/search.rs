@@ -3,7 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
-use workspace::{Found, Patience, Query, Root, SearchLimits, search};
+use workspace::{Found, Patience, Query, Root, SearchLimits, nearest, search};
 
 use super::*;
 
@@ -96,4 +96,23 @@ fn a_search_ends_with_the_patience_of_who_asked() {
     // By somebody else, on another thread for instance.
     patience.clone().end();
     assert_eq!(search(&root, &needle, LIMITS, &patience), cut);
+}
+
+/// A recogniser writes what it knows, and the repository says what was meant.
+#[test]
+fn a_misheard_word_is_taken_for_one_that_is_there() {
+    let directory = directory(&[
+        ("Cargo.lock", "version = 3\ngall = 1\n"),
+        ("src/wind.rs", "use std::f32;\nconst GALE_KNOTS: f32 = 34.0;\nfn limit() {}\n"),
+    ]);
+    let root = Root::open(directory.path()).unwrap();
+    let limits = SearchLimits { matches: 1, file_bytes: 1 << 20, time: Duration::from_secs(10) };
+    let first = |text: &str| {
+        let found = nearest(&root, text, limits, &patience());
+        found.matches.first().map(|it| format!("{}:{}", it.path, it.line))
+    };
+    assert_eq!(first("at how many knots is it a gall").as_deref(), Some("src/wind.rs:2"));
+    assert_eq!(first("what is a gall").as_deref(), Some("src/wind.rs:2"));
+    // What package managers write is nobody's answer.
+    assert_eq!(first("which version"), None);
 }
