@@ -10,6 +10,10 @@ pub const STAGES_EXTENSION: &str = "duet/stages";
 /// of the sound that a client has and has not played. Its value is an empty object.
 pub const PLAYBACK_EXTENSION: &str = "duet/playback";
 
+/// Key of [`Capabilities::extensions`] that turns on `reason` in the `item/completed` of a
+/// `fileChange` that failed. Its value is an empty object.
+pub const REASONS_EXTENSION: &str = "duet/reasons";
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InitializeParams {
@@ -41,6 +45,13 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
+    /// With these extensions, none of which has settings.
+    pub fn with_extensions(self, names: &[&str]) -> Self {
+        let settings = || serde_json::Value::Object(serde_json::Map::new());
+        let extensions = names.iter().map(|name| ((*name).to_owned(), settings())).collect();
+        Self { extensions: Some(extensions), ..self }
+    }
+
     /// Whether the client named the extension, with whatever settings.
     pub fn has_extension(&self, name: &str) -> bool {
         self.extensions.as_ref().is_some_and(|extensions| extensions.contains_key(name))

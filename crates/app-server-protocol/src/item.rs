@@ -37,6 +37,10 @@ pub enum ThreadItem {
         id: String,
         changes: Vec<FileUpdate>,
         status: PatchStatus,
+        /// Why nothing was changed, of one that failed or was refused. The reference's item has
+        /// no such member: see [`crate::REASONS_EXTENSION`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// A call of one of our typed tools: the shape that clients know for a tool that is
     /// neither a command nor a patch.

@@ -31,7 +31,7 @@ pub use crate::config::{
 };
 pub use crate::initialize::{
     Capabilities, ClientInfo, InitializeParams, InitializeResult, PLAYBACK_EXTENSION,
-    STAGES_EXTENSION,
+    REASONS_EXTENSION, STAGES_EXTENSION,
 };
 pub use crate::item::{
     CommandAction, CommandStatus, FileUpdate, FileUpdateKind, PatchStatus, ThreadItem, ToolOutput,

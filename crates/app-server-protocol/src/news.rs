@@ -99,6 +99,7 @@ pub fn news(event: &Event, origin: Origin<'_>) -> Vec<ServerNotification> {
             })]
         }
         EventBody::ItemCompleted { turn, item } => thread_item(item)
+            .map(|it| with_reason(it, item))
             .map(|item| {
                 News::ItemCompleted(ItemCompleted {
                     thread_id: thread_id(),
@@ -169,11 +170,30 @@ pub fn thread_item(item: &Item) -> Option<ThreadItem> {
                 id,
                 changes: changes.iter().map(FileUpdate::from).collect(),
                 status: (*status).into(),
+                reason: None,
             }
         }
         ItemBody::Tool(tool) => tool_item(id, tool),
         ItemBody::Spoken { speaker: _, text: _ } => return None,
     })
+}
+
+/// What the tool told the model of a change that was not made.
+fn with_reason(mut shown: ThreadItem, Item { id: _, body }: &Item) -> ThreadItem {
+    if let (ThreadItem::FileChange { reason, .. }, ItemBody::FileChange(change)) =
+        (&mut shown, body)
+    {
+        *reason = match change.status {
+            ItemStatus::Failed | ItemStatus::Declined if !change.output.is_empty() => {
+                Some(change.output.clone())
+            }
+            ItemStatus::Failed
+            | ItemStatus::Declined
+            | ItemStatus::InProgress
+            | ItemStatus::Completed => None,
+        };
+    }
+    shown
 }
 
 impl Thread {

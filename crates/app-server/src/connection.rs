@@ -7,7 +7,8 @@ use std::path::Path;
 
 use app_server_protocol::{
     Capabilities, ClientInfo, ClientRequest, ErrorObject, InitializeParams, InitializeResult,
-    Lines, Message, PLAYBACK_EXTENSION, RequestId, STAGES_EXTENSION, ServerNotification,
+    Lines, Message, PLAYBACK_EXTENSION, REASONS_EXTENSION, RequestId, STAGES_EXTENSION,
+    ServerNotification, ThreadItem,
 };
 use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -218,7 +219,7 @@ impl<S: Service> Client<'_, S> {
         })
     }
 
-    fn tell(&mut self, news: ServerNotification) {
+    fn tell(&mut self, mut news: ServerNotification) {
         let State::Initialized(capabilities) = &self.state else { return };
         let extension = match &news {
             ServerNotification::RealtimeStage(_) => Some(STAGES_EXTENSION),
@@ -231,6 +232,12 @@ impl<S: Service> Client<'_, S> {
             .is_some_and(|methods| methods.iter().any(|method| method == news.method()));
         if unwanted || extension.is_some_and(|it| !capabilities.has_extension(it)) {
             return;
+        }
+        if let ServerNotification::ItemCompleted(completed) = &mut news
+            && let ThreadItem::FileChange { reason, .. } = &mut completed.item
+            && !capabilities.has_extension(REASONS_EXTENSION)
+        {
+            *reason = None;
         }
         self.outbox.tell(news);
     }

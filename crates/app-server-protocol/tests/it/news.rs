@@ -164,7 +164,7 @@ fn items_have_the_shapes_that_clients_know() {
             output: "refused".into(),
         })),
         &[
-            r#"{"method":"item/completed","params":{"threadId":"t","turnId":"u","item":{"type":"fileChange","id":"i","changes":[{"path":"a","kind":{"type":"add"},"diff":"+x"},{"path":"b","kind":{"type":"update","move_path":"d"},"diff":""}],"status":"declined"},"completedAtMs":1700000000123}}"#,
+            r#"{"method":"item/completed","params":{"threadId":"t","turnId":"u","item":{"type":"fileChange","id":"i","changes":[{"path":"a","kind":{"type":"add"},"diff":"+x"},{"path":"b","kind":{"type":"update","move_path":"d"},"diff":""}],"status":"declined","reason":"refused"},"completedAtMs":1700000000123}}"#,
         ],
     );
     check(

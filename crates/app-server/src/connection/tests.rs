@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use app_server_protocol::{
-    PlaybackName, RealtimePlayback, RealtimeStage, StageName, ThreadLoadedListResult, WarningNotice,
+    ItemCompleted, PatchStatus, PlaybackName, RealtimePlayback, RealtimeStage, StageName,
+    ThreadLoadedListResult, WarningNotice,
 };
 use serde_json::{Value, json};
 use tokio::io::{
@@ -225,6 +226,34 @@ async fn news_reach_those_who_want_them() {
         (&playback["method"], &playback["params"]["change"]),
         (&json!("thread/realtime/playback"), &json!("held"))
     );
+}
+
+/// The reference's clients know no such member.
+#[tokio::test]
+async fn the_reason_of_a_failed_change_is_an_extension() {
+    let failed = || {
+        let item = ThreadItem::FileChange {
+            id: "i".into(),
+            changes: Vec::new(),
+            status: PatchStatus::Failed,
+            reason: Some("it is not there".into()),
+        };
+        let (thread_id, turn_id) = ("t".into(), "u".into());
+        ServerNotification::ItemCompleted(ItemCompleted {
+            thread_id,
+            turn_id,
+            item,
+            completed_at_ms: 1,
+        })
+    };
+    for (extensions, reason) in
+        [(json!({}), None), (json!({ "duet/reasons": {} }), Some(&json!("it is not there")))]
+    {
+        let mut peer = Peer::initialized(json!({ "extensions": extensions })).await;
+        peer.news.send(failed()).await.unwrap();
+        let told = peer.next().await;
+        assert_eq!(told["params"]["item"].get("reason"), reason, "{told}");
+    }
 }
 
 #[tokio::test]
