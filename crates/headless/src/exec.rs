@@ -13,11 +13,12 @@ use app_server_protocol::{
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, interval, sleep};
 
 use crate::console::Console;
 use crate::deeds::Deeds;
-use crate::exit::{Exit, HeadlessError, INTERRUPT_PATIENCE, Signal};
+use crate::doing::Doing;
+use crate::exit::{Exit, HeadlessError, INTERRUPT_PATIENCE, STATUS_EVERY, Signal};
 use crate::place::Unfinished;
 use crate::session::{Server, ThreadArgs};
 
@@ -80,6 +81,8 @@ async fn run_turn(
     let mut stopping: Option<Signal> = None;
     let mut interrupts = JoinSet::new();
     let mut deeds = Deeds::default();
+    let mut doing = Doing::default();
+    let mut ticks = interval(STATUS_EVERY);
     let mut answer = None;
     loop {
         let news = tokio::select! {
@@ -104,7 +107,12 @@ async fn run_turn(
                 return Ok(stopping.unwrap_or(Signal::Interrupt).into());
             }
             news = server.next() => news?,
+            _ = ticks.tick(), if view.has_screen() => {
+                view.status(&doing.line(Instant::now()))?;
+                continue;
+            }
         };
+        doing.note(&news, Instant::now());
         if let ServerNotification::ItemCompleted(completed) = &news {
             deeds.count(&completed.item);
             if let ThreadItem::AgentMessage { text, id: _ } = &completed.item {
@@ -124,7 +132,7 @@ async fn run_turn(
             TurnState::Completed => deeds.unfinished(),
             TurnState::Failed | TurnState::Interrupted | TurnState::InProgress => None,
         };
-        view.ended(&ended.turn, unfinished.as_deref())?;
+        view.ended(&ended.turn, &deeds, unfinished.as_deref())?;
         if let (TurnState::Completed, Some(file)) = (ended.turn.status, answer_file) {
             file.keep(&answer.unwrap_or_default())?;
         }
@@ -164,7 +172,11 @@ trait View: Send {
     fn started(&mut self, thread: &ThreadStartResult, prompt: &str) -> io::Result<()>;
     fn progress(&mut self, progress: &Progress<'_>) -> io::Result<()>;
     /// `unfinished` is why the work of a completed turn is not done.
-    fn ended(&mut self, turn: &Turn, unfinished: Option<&str>) -> io::Result<()>;
+    fn ended(&mut self, turn: &Turn, deeds: &Deeds, unfinished: Option<&str>) -> io::Result<()>;
+    /// Whether [`View::status`] is seen by anybody.
+    fn has_screen(&self) -> bool;
+    /// What goes on now.
+    fn status(&mut self, line: &str) -> io::Result<()>;
     /// It could not be brought to an end. The caller says so to the person.
     fn failed(&mut self, error: &HeadlessError) -> io::Result<()>;
 }

@@ -41,6 +41,9 @@ impl Exit {
 /// waits for a tool to let go (5 s).
 pub(crate) const INTERRUPT_PATIENCE: Duration = Duration::from_secs(7);
 
+/// How often a screen says what goes on.
+pub(crate) const STATUS_EVERY: Duration = Duration::from_secs(1);
+
 /// Somebody wants the command to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
@@ -82,8 +85,12 @@ pub enum HeadlessError {
          --output"
     )]
     SameFile { output: Output },
-    #[error("no speech was heard in {input}: {}", input.remedy())]
-    NothingHeard { input: Input },
+    #[error("no speech was heard in {input}: {}", no_speech(input, *lasts))]
+    NothingHeard {
+        input: Input,
+        /// Where that is known.
+        lasts: Option<Duration>,
+    },
     #[error(
         "no words were understood in {input}{cause}; {}, and check that it is spoken in the \
          configured language (`realtime.local.language`)",
@@ -101,7 +108,7 @@ pub enum HeadlessError {
     #[error("cannot write sound to {output}: {source}; check the player that reads it")]
     Speaker { output: Output, source: io::Error },
     /// Before anything was worth keeping, or twice.
-    #[error("stopped")]
+    #[error("interrupted")]
     Stopped(Signal),
     /// The service's own sentence.
     #[error("the conversation failed: {message}")]
@@ -114,6 +121,16 @@ pub enum HeadlessError {
         path.display()
     )]
     AnswerFile { path: PathBuf, source: io::Error },
+}
+
+/// Nobody says anything in less.
+const SHORTEST_WORD: Duration = Duration::from_millis(300);
+
+fn no_speech(input: &Input, lasts: Option<Duration>) -> String {
+    match lasts {
+        Some(lasts) if lasts < SHORTEST_WORD => format!("it lasts {:.2} s", lasts.as_secs_f64()),
+        Some(_) | None => input.remedy().to_owned(),
+    }
 }
 
 /// What went wrong before, where that is known: `: the sentence`, or nothing.

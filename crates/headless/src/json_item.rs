@@ -63,6 +63,8 @@ enum Body<'a> {
     },
     FileChange {
         changes: Vec<Change<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<Failure<'a>>,
         status: &'a str,
     },
     McpToolCall {
@@ -79,6 +81,9 @@ enum Body<'a> {
 struct Change<'a> {
     path: &'a str,
     kind: &'a str,
+    /// Known when it was made.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    diff: &'a str,
 }
 
 #[derive(Serialize)]
@@ -125,7 +130,7 @@ fn body(item: &ThreadItem) -> Option<(&str, Body<'_>)> {
             let exit_code = *exit_code;
             (id, Body::CommandExecution { command, aggregated_output, exit_code, status })
         }
-        ThreadItem::FileChange { id, changes, status } => {
+        ThreadItem::FileChange { id, changes, status, reason } => {
             let changes = changes
                 .iter()
                 .map(|change| Change {
@@ -135,6 +140,7 @@ fn body(item: &ThreadItem) -> Option<(&str, Body<'_>)> {
                         FileUpdateKind::Delete => "delete",
                         FileUpdateKind::Update { .. } => "update",
                     },
+                    diff: &change.diff,
                 })
                 .collect();
             let status = match status {
@@ -142,7 +148,8 @@ fn body(item: &ThreadItem) -> Option<(&str, Body<'_>)> {
                 PatchStatus::Completed => "completed",
                 PatchStatus::Failed | PatchStatus::Declined => "failed",
             };
-            (id, Body::FileChange { changes, status })
+            let error = reason.as_deref().map(|message| Failure { message });
+            (id, Body::FileChange { changes, error, status })
         }
         ThreadItem::DynamicToolCall {
             id,

@@ -7,6 +7,7 @@
 mod console;
 mod deeds;
 mod demo;
+mod doing;
 mod exec;
 mod exit;
 mod json_item;
@@ -19,7 +20,7 @@ pub use crate::console::Console;
 pub use crate::demo::{Sample, SampleError, TestRun, names_in, test_run, utterances};
 pub use crate::exec::{ExecArgs, Format, exec};
 pub use crate::exit::{Cause, Exit, HeadlessError, Signal};
-pub use crate::session::{Server, ThreadArgs};
+pub use crate::session::{Server, ThreadArgs, capabilities as exec_capabilities};
 pub use crate::talk::{
     Input, Latency, Manners, Output, Pace, TalkArgs, TalkFormat, TalkReport,
     capabilities as talk_capabilities, talk, talk_cannot_begin,

@@ -2,8 +2,8 @@
 
 use app_server_client::{Client, Events, ServerMessage};
 use app_server_protocol::{
-    Capabilities, ClientInfo, ErrorObject, InitializeParams, SandboxModeName, ServerNotification,
-    ThreadResumeParams, ThreadStartParams, ThreadStartResult, code, methods,
+    Capabilities, ClientInfo, ErrorObject, InitializeParams, REASONS_EXTENSION, SandboxModeName,
+    ServerNotification, ThreadResumeParams, ThreadStartParams, ThreadStartResult, code, methods,
 };
 
 use crate::exit::HeadlessError;
@@ -26,6 +26,11 @@ pub struct ThreadArgs {
     pub ephemeral: bool,
     /// The thread that goes on, instead of a new one.
     pub resume: Option<String>,
+}
+
+/// What a face must ask for when it connects.
+pub fn capabilities() -> Capabilities {
+    Capabilities::default().with_extensions(&[REASONS_EXTENSION])
 }
 
 impl Server {

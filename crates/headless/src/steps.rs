@@ -3,7 +3,7 @@
 use std::io;
 
 use app_server_protocol::{
-    CommandStatus, FileUpdateKind, PatchStatus, ThreadItem, ToolOutput, ToolStatus,
+    CommandStatus, FileUpdate, FileUpdateKind, PatchStatus, ThreadItem, ToolOutput, ToolStatus,
 };
 
 use crate::console::Console;
@@ -11,6 +11,9 @@ use crate::console::Console;
 /// Lines of output shown from the start and from the end of a longer one.
 const HEAD_LINES: usize = 8;
 const TAIL_LINES: usize = 24;
+
+/// Lines of one file's changes that are shown.
+const DIFF_LINES: usize = 40;
 
 /// An item began: what there is to say before it ends.
 pub(crate) fn started(console: &mut Console, item: &ThreadItem) -> io::Result<()> {
@@ -77,20 +80,20 @@ pub(crate) fn completed(console: &mut Console, item: &ThreadItem) -> io::Result<
             }
             Ok(())
         }
-        ThreadItem::FileChange { changes, status, id: _ } => {
+        ThreadItem::FileChange { changes, status, reason, id: _ } => {
             console.heading("patch")?;
-            for change in changes {
-                let letter = match change.kind {
-                    FileUpdateKind::Add => 'A',
-                    FileUpdateKind::Delete => 'D',
-                    FileUpdateKind::Update { .. } => 'M',
-                };
-                console.note(format_args!("{letter} {}", change.path))?;
-            }
-            match status {
-                PatchStatus::Completed | PatchStatus::InProgress => Ok(()),
-                PatchStatus::Failed => console.note(" failed"),
-                PatchStatus::Declined => console.note(" refused"),
+            changes.iter().try_for_each(|it| change(console, it))?;
+            let ended = match status {
+                PatchStatus::Completed | PatchStatus::InProgress => return Ok(()),
+                PatchStatus::Failed => "failed",
+                PatchStatus::Declined => "refused",
+            };
+            match reason {
+                Some(reason) => {
+                    console.note(format_args!(" {ended}:"))?;
+                    output(console, reason)
+                }
+                None => console.note(format_args!(" {ended}")),
             }
         }
         ThreadItem::Reasoning { summary, id: _, content: _ } => {
@@ -98,6 +101,33 @@ pub(crate) fn completed(console: &mut Console, item: &ThreadItem) -> io::Result<
             summary.iter().try_for_each(|text| console.aside(text))
         }
         ThreadItem::UserMessage { .. } | ThreadItem::AgentMessage { .. } => Ok(()),
+    }
+}
+
+/// `M src/lib.rs (+3 -1)`, and what was changed, if it was.
+fn change(console: &mut Console, change: &FileUpdate) -> io::Result<()> {
+    let FileUpdate { path, kind, diff } = change;
+    let (letter, target) = match kind {
+        FileUpdateKind::Add => ('A', None),
+        FileUpdateKind::Delete => ('D', None),
+        FileUpdateKind::Update { move_path } => ('M', move_path.as_ref()),
+    };
+    let target = target.map_or(String::new(), |it| format!(" -> {it}"));
+    // Without its two names, which the line above has.
+    let lines: Vec<&str> =
+        diff.lines().skip_while(|it| it.starts_with("---") || it.starts_with("+++")).collect();
+    if lines.is_empty() {
+        return console.note(format_args!("{letter} {path}{target}"));
+    }
+    let count = |mark| lines.iter().filter(|line| line.starts_with(mark)).count();
+    let (added, removed) = (count('+'), count('-'));
+    console.note(format_args!("{letter} {path}{target} (+{added} -{removed})"))?;
+    let shown = lines.len().min(DIFF_LINES);
+    lines[..shown].iter().try_for_each(|line| console.diff_line(line))?;
+    match lines.len() - shown {
+        0 => Ok(()),
+        1 => console.aside("... 1 more line"),
+        more => console.aside(&format!("... {more} more lines")),
     }
 }
 

@@ -16,21 +16,21 @@ use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use app_server_protocol::{
-    Capabilities, OutputModality, PLAYBACK_EXTENSION, PlaybackName, RealtimePlayback,
-    RealtimeStartParams, RealtimeStopParams, RealtimeTransport, STAGES_EXTENSION,
+    Capabilities, OutputModality, PLAYBACK_EXTENSION, PlaybackName, REASONS_EXTENSION,
+    RealtimePlayback, RealtimeStartParams, RealtimeStopParams, RealtimeTransport, STAGES_EXTENSION,
     ServerNotification, SpeakerName, StageName, ThreadItem, ThreadReadParams, ThreadStartResult,
     ThreadStatus, TurnInterruptParams, TurnState, methods,
 };
 use audio_io::{Microphone, RawPlace, SoundServer, WavReader};
-use serde_json::Value;
 use stdx::Time;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, Interval, interval, sleep, timeout};
 
 use crate::console::Console;
 use crate::deeds::Deeds;
-use crate::exit::{Cause, Exit, HeadlessError, INTERRUPT_PATIENCE, Signal};
+use crate::doing::Doing;
+use crate::exit::{Cause, Exit, HeadlessError, INTERRUPT_PATIENCE, STATUS_EVERY, Signal};
 use crate::session::{Server, ThreadArgs};
 
 pub use self::ends::{Input, Output};
@@ -77,7 +77,7 @@ pub enum Pace {
 pub enum TalkFormat {
     /// The answer's text on standard output, the agent's steps on standard error.
     People {
-        /// The words of both sides on standard error, as they are spoken.
+        /// Also the words that are spoken, as they are; what was heard is always on standard error.
         captions: bool,
     },
     /// One JSON event per line on standard output (`docs/talk.md`).
@@ -93,6 +93,10 @@ pub struct TalkReport {
     pub answer: Option<String>,
     /// Why the work is not done although there is an answer.
     pub unfinished: Option<String>,
+    /// What became of files, if any were to be changed.
+    pub deeds: Option<String>,
+    /// Whether the spoken answer is where it was wanted. One that was interrupted is not put there.
+    pub kept: bool,
     pub latency: Latency,
     /// The thread's log.
     pub rollout: Option<String>,
@@ -100,13 +104,11 @@ pub struct TalkReport {
 
 /// What this face must ask for when it connects.
 pub fn capabilities() -> Capabilities {
-    let extensions = [STAGES_EXTENSION, PLAYBACK_EXTENSION]
-        .map(|it| (it.to_owned(), Value::Object(serde_json::Map::new())));
-    Capabilities {
-        experimental_api: true,
-        extensions: Some(extensions.into_iter().collect()),
-        ..Capabilities::default()
-    }
+    Capabilities { experimental_api: true, ..Capabilities::default() }.with_extensions(&[
+        PLAYBACK_EXTENSION,
+        REASONS_EXTENSION,
+        STAGES_EXTENSION,
+    ])
 }
 
 /// Plays the question to the thread's conversation and records what it answers.
@@ -189,12 +191,16 @@ async fn converse(
     signals: &mut mpsc::Receiver<Signal>,
 ) -> Result<TalkReport, HeadlessError> {
     // Before anything is started: these are the mistakes that people make.
-    let question = match &input {
-        Input::Wav(path) => Sound::Recording(Box::new(WavReader::open(path)?)),
-        Input::Raw(place) => Sound::Live(Live::Raw(place.clone())),
+    let (question, lasts) = match &input {
+        Input::Wav(path) => {
+            let wav = WavReader::open(path)?;
+            let lasts = wav.shape().duration;
+            (Sound::Recording(Box::new(wav)), lasts)
+        }
+        Input::Raw(place) => (Sound::Live(Live::Raw(place.clone())), None),
         Input::Microphone(name) => {
             let microphone = SoundServer::of_environment().microphone(name.as_deref())?;
-            Sound::Live(Live::Microphone(Box::new(microphone)))
+            (Sound::Live(Live::Microphone(Box::new(microphone))), None)
         }
     };
     if input.is_same(output) {
@@ -210,13 +216,16 @@ async fn converse(
         ..RealtimeStartParams::default()
     };
     server.client.call::<methods::RealtimeStart>(&start).await?;
-    wait_for_conversation(&mut server, view, signals).await?;
+    let mut screen = Watch::start();
+    wait_for_conversation(&mut server, &mut screen, view, signals).await?;
     view.devices(question.device(), place.device())?;
     let clock = Clock::start();
     let mut talk = Talk {
         server,
         thread_id: thread.thread.id.clone(),
         input,
+        lasts,
+        screen,
         pace,
         manners,
         clock,
@@ -237,10 +246,15 @@ async fn converse(
     };
     let ended = talk.run(question, output, view, signals).await;
     let Talk { sink, deeds, turn_failed, latency, answer, .. } = talk;
-    let End { why, rollout } = match ended {
+    let (End { why, rollout }, kept) = match ended {
+        // A fragment of an answer is not worth an older one.
+        Ok(end @ End { why: Some(_), .. }) if answer.is_none() => {
+            drop(sink);
+            (end, false)
+        }
         Ok(end) => {
             sink.finish()?;
-            end
+            (end, true)
         }
         Err(error) => {
             sink.give_up();
@@ -260,12 +274,14 @@ async fn converse(
         Exit::Failed if !turn_failed => deeds.unfinished(),
         _other => None,
     };
-    Ok(TalkReport { exit, thread, answer, unfinished, latency, rollout })
+    let deeds = deeds.summary();
+    Ok(TalkReport { exit, thread, answer, unfinished, deeds, kept, latency, rollout })
 }
 
 /// The answer to `thread/realtime/start` only means that it was tried.
 async fn wait_for_conversation(
     server: &mut Server,
+    screen: &mut Watch,
     view: &mut (dyn View + '_),
     signals: &mut mpsc::Receiver<Signal>,
 ) -> Result<(), HeadlessError> {
@@ -274,7 +290,12 @@ async fn wait_for_conversation(
             biased;
             Some(signal) = signals.recv() => return Err(HeadlessError::Stopped(signal)),
             news = server.next() => news?,
+            () = screen.tick(), if view.has_screen() => {
+                view.status("starting the voice")?;
+                continue;
+            }
         };
+        screen.doing.note(&news, Instant::now());
         view.news(&news)?;
         match news {
             ServerNotification::RealtimeStarted(_) => return Ok(()),
@@ -302,6 +323,10 @@ trait View {
     /// The player takes less than sounds, and what waited for it is dropped.
     fn lost_sound(&mut self, output: &Output) -> io::Result<()>;
     fn ended(&mut self, report: &TalkReport, output: &Output) -> io::Result<()>;
+    /// Whether [`View::status`] is seen by anybody.
+    fn has_screen(&self) -> bool;
+    /// What goes on now.
+    fn status(&mut self, line: &str) -> io::Result<()>;
     /// It could not be brought to an end. The caller says so to the person.
     fn failed(&mut self, error: &HeadlessError) -> io::Result<()>;
 }
@@ -310,6 +335,9 @@ struct Talk {
     server: Server,
     thread_id: String,
     input: Input,
+    /// How long the question is, where that is known.
+    lasts: Option<Duration>,
+    screen: Watch,
     pace: Pace,
     manners: Manners,
     clock: Clock,
@@ -355,6 +383,22 @@ struct Held {
     /// How many of the stages were reached before.
     stages: usize,
     question_end: Option<Time>,
+}
+
+/// What somebody sees who waits.
+struct Watch {
+    doing: Doing,
+    ticks: Interval,
+}
+
+impl Watch {
+    fn start() -> Self {
+        Self { doing: Doing::default(), ticks: interval(STATUS_EVERY) }
+    }
+
+    async fn tick(&mut self) {
+        self.ticks.tick().await;
+    }
 }
 
 /// An answer that somebody talked over, in milliseconds.
@@ -423,6 +467,7 @@ impl Talk {
                     Told::Dropped => view.lost_sound(output)?,
                     Told::Closed if stopped.is_some() => {}
                     Told::Closed => {
+                        self.stop(view)?;
                         let by = now + INTERRUPT_PATIENCE;
                         stopped = Some(Stopped { why: Why::NobodyListens, by });
                         self.interrupt(&mut tasks);
@@ -473,7 +518,9 @@ impl Talk {
             }
             match outcome {
                 Some(Outcome::Answered) => {
-                    self.answered(view)?;
+                    if stopped.is_none() {
+                        self.answered(view)?;
+                    }
                     let rollout = tokio::select! {
                         biased;
                         // The answer is complete: nobody has to stay for the goodbye.
@@ -483,7 +530,8 @@ impl Talk {
                     return Ok(End { why: stopped.map(|it| it.why), rollout });
                 }
                 Some(Outcome::NothingHeard) => {
-                    return Err(HeadlessError::NothingHeard { input: self.input.clone() });
+                    let (input, lasts) = (self.input.clone(), self.lasts);
+                    return Err(HeadlessError::NothingHeard { input, lasts });
                 }
                 Some(Outcome::NotUnderstood) => {
                     let (input, cause) = (self.input.clone(), self.warning.take());
@@ -501,7 +549,7 @@ impl Talk {
                 Some(signal) = signals.recv() => {
                     let (why, by) = (Why::Signal(signal), now + INTERRUPT_PATIENCE);
                     match stopped.replace(Stopped { why, by }).map(|first| first.why) {
-                        None => {}
+                        None => self.stop(view)?,
                         Some(Why::Signal(first)) => return Err(HeadlessError::Stopped(first)),
                         Some(Why::NobodyListens) => return Err(HeadlessError::Stopped(signal)),
                     }
@@ -516,6 +564,10 @@ impl Talk {
                             (Sign::InputPaused, voiced)
                         }
                         Fed::Ended { sign, voiced } => (sign, voiced),
+                        Fed::Listened => {
+                            self.exchange.note(Sign::Listened, now);
+                            continue;
+                        }
                     };
                     self.question_end = Some(voiced);
                     self.sink.question_ended(now)?;
@@ -528,11 +580,23 @@ impl Talk {
                 },
                 news = self.server.next() => {
                     let news = news?;
+                    self.screen.doing.note(&news, Instant::now());
                     view.news(&news)?;
                     self.note(&news, *last_voiced.borrow(), output, view)?;
                 }
                 () = self.clock.until(deadline) => {}
+                () = self.screen.tick(), if view.has_screen() => {
+                    view.status(&self.screen.doing.line(Instant::now()))?;
+                }
             }
+        }
+    }
+
+    /// It is to end now. What has its answer has it; the rest is given up.
+    fn stop(&mut self, view: &mut (dyn View + '_)) -> Result<(), HeadlessError> {
+        match self.exchange.answered_at() {
+            Some(_) => self.answered(view),
+            None => Ok(()),
         }
     }
 

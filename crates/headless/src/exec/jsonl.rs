@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{Progress, View};
 use crate::console::Console;
+use crate::deeds::Deeds;
 use crate::exit::HeadlessError;
 use crate::json_item::{Item, ItemNames, is_text};
 
@@ -88,7 +89,7 @@ impl View for Jsonl {
         }
     }
 
-    fn ended(&mut self, turn: &Turn, unfinished: Option<&str>) -> io::Result<()> {
+    fn ended(&mut self, turn: &Turn, _deeds: &Deeds, unfinished: Option<&str>) -> io::Result<()> {
         if let Some(message) = unfinished {
             self.say(&Event::Error { message })?;
         }
@@ -104,6 +105,14 @@ impl View for Jsonl {
                 self.say(&Event::TurnCompleted { usage })
             }
         }
+    }
+
+    fn has_screen(&self) -> bool {
+        false
+    }
+
+    fn status(&mut self, _line: &str) -> io::Result<()> {
+        Ok(())
     }
 
     fn failed(&mut self, error: &HeadlessError) -> io::Result<()> {

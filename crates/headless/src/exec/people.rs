@@ -4,10 +4,12 @@ use std::io;
 
 use app_server_protocol::{
     ApprovalPolicyName, SandboxPolicyShape, ThreadItem, ThreadStartResult, TokenBreakdown, Turn,
+    TurnState,
 };
 
 use super::{Progress, View};
 use crate::console::Console;
+use crate::deeds::Deeds;
 use crate::exit::HeadlessError;
 use crate::steps;
 
@@ -87,10 +89,13 @@ impl View for People {
         }
     }
 
-    fn ended(&mut self, turn: &Turn, unfinished: Option<&str>) -> io::Result<()> {
+    fn ended(&mut self, turn: &Turn, deeds: &Deeds, unfinished: Option<&str>) -> io::Result<()> {
         if let Some(usage) = self.usage {
             self.console.heading("tokens used")?;
             self.console.note(usage.total_tokens)?;
+        }
+        if let Some(summary) = deeds.summary() {
+            self.console.note(summary)?;
         }
         if let Some(error) = &turn.error {
             self.message_was_not_the_last()?;
@@ -99,10 +104,22 @@ impl View for People {
         if let Some(why) = unfinished {
             self.console.note(format_args!("error: {why}"))?;
         }
+        if turn.status == TurnState::Interrupted {
+            self.message_was_not_the_last()?;
+            self.console.note("interrupted")?;
+        }
         match self.last_message.take() {
             Some(text) => self.console.answer(text.trim_end()),
             None => Ok(()),
         }
+    }
+
+    fn has_screen(&self) -> bool {
+        self.console.has_screen()
+    }
+
+    fn status(&mut self, line: &str) -> io::Result<()> {
+        self.console.status(line)
     }
 
     fn failed(&mut self, _error: &HeadlessError) -> io::Result<()> {

@@ -30,6 +30,9 @@ pub(crate) enum Sign {
     InputEnded,
     /// As [`Sign::InputEnded`], and there was nothing in it that anybody could hear.
     SilenceEnded,
+    /// Of the silence behind the question so much was heard that a voice which counts time in
+    /// sound has heard all of the question.
+    Listened,
     /// The input waits for the end of the exchange.
     InputPaused,
     InputResumed,
@@ -87,6 +90,8 @@ pub(crate) struct Exchange {
     input_ended: bool,
     /// Nothing in the input can be heard.
     silent: bool,
+    /// Whoever spoke in it was heard by now.
+    listened: bool,
     heard: bool,
     user_speaks: bool,
     /// Utterances that are not written down yet.
@@ -145,6 +150,10 @@ enum Before {
 
 impl Exchange {
     pub(crate) fn note(&mut self, sign: Sign, now: Time) {
+        if sign == Sign::Listened && self.heard {
+            // Nothing that anybody waits for.
+            return;
+        }
         self.last_sign = now;
         match sign {
             Sign::InputEnded | Sign::InputPaused => self.input_ended = true,
@@ -153,6 +162,7 @@ impl Exchange {
                 self.input_ended = true;
                 self.silent = true;
             }
+            Sign::Listened => self.listened = true,
             Sign::SpeechStarted => {
                 self.heard = true;
                 self.user_speaks = true;
@@ -295,7 +305,7 @@ impl Exchange {
         if self.turns > 0 || self.dawn == Dawn::Preparing {
             return None;
         }
-        if !self.heard && self.silent {
+        if !self.heard && (self.silent || self.listened) {
             return Some((Duration::ZERO, Outcome::NothingHeard));
         }
         if !self.heard {
@@ -545,6 +555,9 @@ mod tests {
         use Sign::*;
         check(&[(3, InputEnded)], Some((33, Outcome::NothingHeard)));
         check(&[(3, SilenceEnded)], Some((3, Outcome::NothingHeard)));
+        check(&[(3, InputEnded), (9, Listened)], Some((9, Outcome::NothingHeard)));
+        let late = [(3, InputEnded), (8, SpeechStarted), (9, Listened), (9, SpeechStopped)];
+        check(&late, Some((69, Outcome::Unanswered)));
         check(
             &[(1, SpeechStarted), (2, SpeechStopped), (3, InputEnded), (4, ReplyBroken)],
             Some((14, Outcome::Unanswered)),

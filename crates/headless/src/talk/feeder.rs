@@ -40,6 +40,12 @@ const AHEAD: usize = 3_000;
 /// recorder that cannot wait says so.
 const BEHIND: usize = 10;
 
+/// Frames of silence behind a recording, each taken at once, after which our own voice has heard
+/// all of the recording: ten seconds. It says that somebody speaks 0.1 s after they began, and
+/// judges sound a hundred times as fast as it is; the rest is for a model host that has just been
+/// started.
+const LISTENED: u32 = 500;
+
 /// How long the reason of an ended conversation may take to arrive.
 const LAST_NEWS: Duration = Duration::from_secs(1);
 
@@ -63,6 +69,8 @@ pub(super) enum Fed {
     /// [`Sign::InputEnded`] or [`Sign::SilenceEnded`]. Silence follows, for as long as it is
     /// listened to.
     Ended { sign: Sign, voiced: Time },
+    /// [`Sign::Listened`]
+    Listened,
 }
 
 /// Whether sound was taken at once.
@@ -130,7 +138,7 @@ impl Feeder {
                 tokio::select! {
                     // Also when it was dropped: then nobody listens any more.
                     _released = released => {}
-                    failed = self.be_silent(&mut ticks) => return failed,
+                    failed = self.be_silent(&mut ticks, None) => return failed,
                 }
             }
             settled = waits || OVER <= quiet;
@@ -138,12 +146,16 @@ impl Feeder {
         if !tell_end(&fed, &pauses, voiced).await {
             return Ok(());
         }
-        match self.pace {
-            // The clock begins here.
-            Pace::AsTaken => ticks.reset(),
-            Pace::Live => (),
-        }
-        self.be_silent(&mut ticks).await
+        let listening = match self.pace {
+            Pace::AsTaken => {
+                // The clock begins here.
+                ticks.reset();
+                Some(&fed)
+            }
+            // Of a service it is not known when it has heard what it has taken.
+            Pace::Live => None,
+        };
+        self.be_silent(&mut ticks, listening).await
     }
 
     /// Live sound has a clock of its own: whoever records it.
@@ -177,18 +189,33 @@ impl Feeder {
             return Ok(());
         }
         let mut ticks = interval(FRAME);
-        self.be_silent(&mut ticks).await
+        self.be_silent(&mut ticks, None).await
     }
 
-    /// For as long as it is waited for; returns with the reason why nobody listens.
-    async fn be_silent(&self, ticks: &mut Interval) -> Result<(), HeadlessError> {
+    /// For as long as it is waited for; returns with the reason why nobody listens. Tells
+    /// `listening` when the question was heard whole.
+    async fn be_silent(
+        &self,
+        ticks: &mut Interval,
+        mut listening: Option<&mpsc::Sender<Fed>>,
+    ) -> Result<(), HeadlessError> {
         let silence = [0; FRAME_SAMPLES];
+        let mut in_a_row = 0;
         loop {
             ticks.tick().await;
             match self.append(&silence).await? {
-                Taken::AtOnce => (),
+                Taken::AtOnce => in_a_row += 1,
                 // Silence that was not needed meanwhile is not made up for.
-                Taken::AfterWaiting => ticks.reset(),
+                Taken::AfterWaiting => {
+                    in_a_row = 0;
+                    ticks.reset();
+                }
+            }
+            if in_a_row == LISTENED
+                && let Some(fed) = listening.take()
+                && fed.send(Fed::Listened).await.is_err()
+            {
+                return Ok(());
             }
         }
     }

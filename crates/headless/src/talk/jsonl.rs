@@ -178,14 +178,23 @@ impl View for Jsonl<'_> {
     }
 
     fn ended(&mut self, report: &TalkReport, output: &Output) -> io::Result<()> {
-        let TalkReport { exit, thread: _, answer, unfinished, latency: _, rollout } = report;
+        let TalkReport { exit, thread: _, answer, unfinished, deeds: _, kept, latency: _, rollout } =
+            report;
         if let Some(message) = unfinished {
             self.say(&Event::Error { message })?;
         }
         let status = status(*exit);
-        let output = output.path().map(|it| it.display().to_string());
+        let output = output.path().filter(|_| *kept).map(|it| it.display().to_string());
         let rollout = rollout.as_deref();
         self.say(&Event::End { status, answer: answer.as_deref(), output, rollout })
+    }
+
+    fn has_screen(&self) -> bool {
+        false
+    }
+
+    fn status(&mut self, _line: &str) -> io::Result<()> {
+        Ok(())
     }
 
     fn failed(&mut self, error: &HeadlessError) -> io::Result<()> {

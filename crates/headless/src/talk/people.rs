@@ -2,11 +2,11 @@
 
 use std::io;
 
-use app_server_protocol::{ServerNotification, ThreadStartResult};
+use app_server_protocol::{ServerNotification, SpeakerName, ThreadStartResult};
 
 use super::{Latency, Output, Silenced, TalkReport, View};
 use crate::console::Console;
-use crate::exit::HeadlessError;
+use crate::exit::{Exit, HeadlessError};
 use crate::steps;
 
 pub(super) struct People<'a> {
@@ -17,6 +17,14 @@ pub(super) struct People<'a> {
 impl<'a> People<'a> {
     pub(super) fn new(console: &'a mut Console, captions: bool) -> Self {
         Self { console, captions }
+    }
+
+    /// What was heard is always shown: it may not be what was said.
+    fn shows(&self, speaker: SpeakerName) -> bool {
+        match speaker {
+            SpeakerName::User => true,
+            SpeakerName::Assistant => self.captions,
+        }
     }
 }
 
@@ -44,10 +52,10 @@ impl View for People<'_> {
     fn news(&mut self, news: &ServerNotification) -> io::Result<()> {
         use ServerNotification as News;
         match news {
-            News::RealtimeTranscriptDelta(it) if self.captions => {
+            News::RealtimeTranscriptDelta(it) if self.shows(it.role) => {
                 self.console.caption(it.role, &it.delta)
             }
-            News::RealtimeTranscriptDone(it) if self.captions => {
+            News::RealtimeTranscriptDone(it) if self.shows(it.role) => {
                 self.console.captioned(it.role, &it.text)
             }
             News::ItemStarted(it) => steps::started(self.console, &it.item),
@@ -105,7 +113,15 @@ impl View for People<'_> {
     }
 
     fn ended(&mut self, report: &TalkReport, output: &Output) -> io::Result<()> {
+        if let Some(summary) = &report.deeds {
+            self.console.note(summary)?;
+        }
+        match report.exit {
+            Exit::Interrupted | Exit::Terminated => self.console.note("interrupted")?,
+            Exit::Done | Exit::Failed | Exit::Misused | Exit::NothingDone => {}
+        }
         match output {
+            Output::Wav(_) if !report.kept => {}
             Output::Wav(path) => {
                 self.console.note(format_args!("the spoken answer is in {}", path.display()))?;
             }
@@ -118,7 +134,15 @@ impl View for People<'_> {
         }
     }
 
+    fn has_screen(&self) -> bool {
+        self.console.has_screen()
+    }
+
+    fn status(&mut self, line: &str) -> io::Result<()> {
+        self.console.status(line)
+    }
+
     fn failed(&mut self, _error: &HeadlessError) -> io::Result<()> {
-        Ok(())
+        self.console.clear_status()
     }
 }

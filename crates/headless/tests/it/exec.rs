@@ -1,11 +1,13 @@
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use headless::{
     ExecArgs, Exit, Format, HeadlessError, Server, Signal, ThreadArgs, exec as run_exec,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 
 use crate::peer::{Page, Peer, console};
 
@@ -121,6 +123,98 @@ async fn programs_get_one_event_per_line() {
 "#;
     assert_eq!(ran.out, expected);
     assert_eq!(ran.progress, "");
+}
+
+fn file_change(status: &str, diff: &str, reason: Value) -> Value {
+    json!({
+        "type": "fileChange", "id": "p", "status": status, "reason": reason,
+        "changes": [{ "path": "src/a.rs", "kind": { "type": "update", "move_path": null }, "diff": diff }],
+    })
+}
+
+/// A turn with a change that was refused by its tool, and one that was made.
+async fn two_changes(mut peer: Peer, diff: &str) -> Peer {
+    peer.start_thread().await;
+    peer.start_turn().await;
+    let reason = json!("Not changed. The new text has a syntax error: line 1");
+    peer.item_completed(file_change("failed", "", reason)).await;
+    peer.item_completed(file_change("completed", diff, Value::Null)).await;
+    peer.item_completed(message("m", "Done.")).await;
+    peer.turn_completed("completed", Value::Null).await;
+    peer
+}
+
+#[tokio::test]
+async fn a_change_is_shown_and_a_failed_one_says_why() {
+    let diff = "--- a/src/a.rs\n+++ b/src/a.rs\n@@ -1,2 +1,3 @@\n one\n-two\n+2\n+3\n";
+    let ran = run(Format::People, |peer, _signals| two_changes(peer, diff)).await;
+    assert_eq!(ran.exit.unwrap(), Exit::Done);
+    let (_, shown) = ran.progress.split_once("run the tests\n").unwrap();
+    let expected = "\
+patch
+M src/a.rs
+ failed:
+Not changed. The new text has a syntax error: line 1
+patch
+M src/a.rs (+2 -1)
+@@ -1,2 +1,3 @@
+ one
+-two
++2
++3
+files changed: 1 (1 failed)
+";
+    assert_eq!(shown, expected);
+    assert_eq!(ran.out, "Done.\n");
+
+    let ran = run(Format::Json, |peer, _signals| two_changes(peer, diff)).await;
+    let items: Vec<Value> = ran
+        .out
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["item"].clone())
+        .filter(|item| item["type"] == "file_change")
+        .collect();
+    let failed = json!({
+        "id": "item_0", "type": "file_change", "status": "failed",
+        "changes": [{ "path": "src/a.rs", "kind": "update" }],
+        "error": { "message": "Not changed. The new text has a syntax error: line 1" },
+    });
+    let made = json!({
+        "id": "item_0", "type": "file_change", "status": "completed",
+        "changes": [{ "path": "src/a.rs", "kind": "update", "diff": diff }],
+    });
+    assert_eq!(items, [failed, made]);
+}
+
+#[tokio::test]
+async fn of_a_long_change_its_beginning_is_shown() {
+    let added: String = (0..60).map(|n| format!("+{n}\n")).collect();
+    let diff = format!("--- /dev/null\n+++ b/src/a.rs\n@@ -0,0 +1,60 @@\n{added}");
+    let ran = run(Format::People, |peer, _signals| two_changes(peer, &diff)).await;
+    assert!(ran.progress.contains("M src/a.rs (+60 -0)\n"), "{}", ran.progress);
+    assert!(ran.progress.contains("\n+38\n... 21 more lines\nfiles"), "{}", ran.progress);
+}
+
+/// Reading is no act: what was asked for was not done.
+#[tokio::test]
+async fn a_turn_that_only_read_where_its_edit_was_refused_has_done_nothing() {
+    let ran = run(Format::People, |mut peer, _signals| async move {
+        peer.start_thread().await;
+        peer.start_turn().await;
+        let read = json!({
+            "type": "dynamicToolCall", "id": "r", "namespace": null, "tool": "read_file",
+            "arguments": {}, "status": "completed", "success": true, "durationMs": null,
+            "contentItems": [{ "type": "inputText", "text": "one" }],
+        });
+        peer.item_completed(read).await;
+        peer.item_completed(tool_failed(Value::Null)).await;
+        peer.item_completed(message("m", "It is read-only.")).await;
+        peer.turn_completed("completed", Value::Null).await;
+        peer
+    })
+    .await;
+    assert_eq!(ran.exit.unwrap(), Exit::NothingDone);
+    assert!(ran.progress.ends_with("\nacts refused: 1\n"), "{}", ran.progress);
 }
 
 #[tokio::test]
@@ -260,6 +354,67 @@ async fn a_signal_interrupts_the_turn_and_ends_cleanly() {
         let last = "{\"type\":\"turn.failed\",\"error\":{\"message\":\"interrupted\"}}\n";
         assert!(ran.out.ends_with(last), "{}", ran.out);
     }
+}
+
+/// What was said on the way is no answer.
+#[tokio::test]
+async fn who_interrupts_is_told_so_and_gets_no_answer() {
+    let ran = run(Format::People, |mut peer, signals| async move {
+        peer.start_thread().await;
+        peer.start_turn().await;
+        peer.item_completed(message("m1", "I will run them.")).await;
+        signals.send(Signal::Interrupt).await.unwrap();
+        peer.expect("turn/interrupt", json!({})).await;
+        peer.turn_completed("interrupted", Value::Null).await;
+        peer
+    })
+    .await;
+    assert_eq!(ran.exit.unwrap(), Exit::Interrupted);
+    assert_eq!(ran.out, "");
+    assert!(ran.progress.ends_with("agent\nI will run them.\ninterrupted\n"), "{}", ran.progress);
+}
+
+/// Time stands still unless everybody waits.
+#[tokio::test(start_paused = true)]
+async fn a_screen_shows_what_goes_on() {
+    let (mut peer, connection) = Peer::start();
+    let (console, out, progress) = console();
+    let (_signals, mut received) = mpsc::channel(1);
+    let args = ExecArgs {
+        thread: ThreadArgs::default(),
+        prompt: "run the tests".into(),
+        format: Format::People,
+        answer_file: None,
+        version: "0.0.0".into(),
+    };
+    let client = async {
+        let server =
+            Server::greet(connection, "duet-exec", "0.0.0", Default::default()).await.unwrap();
+        run_exec(server, args, console.on_screen(60), &mut received).await
+    };
+    let server = async {
+        peer.initialize().await;
+        peer.start_thread().await;
+        peer.start_turn().await;
+        sleep(Duration::from_millis(2_500)).await;
+        peer.item_started(command("inProgress", Value::Null, Value::Null)).await;
+        sleep(Duration::from_millis(1_000)).await;
+        peer.item_completed(command("failed", json!("1 failed\n"), json!(101))).await;
+        peer.item_completed(message("m", "One test fails.")).await;
+        peer.turn_completed("completed", Value::Null).await;
+        peer
+    };
+    let (exit, _peer) = tokio::join!(client, server);
+    assert_eq!(exit.unwrap(), Exit::Done);
+    assert_eq!(out.text(), "One test fails.\n");
+    let text = progress.text();
+    let (_, shown) = text.split_once("run the tests\n").unwrap();
+    assert!(shown.contains("\rthinking, 2 s"), "{shown:?}");
+    assert!(shown.contains("\rrunning `cargo test`, "), "{shown:?}");
+    // As a terminal shows it in the end.
+    let seen: Vec<&str> =
+        shown.lines().map(|line| line.rsplit('\r').next().unwrap_or_default()).collect();
+    assert_eq!(seen, ["exec", "cargo test in /w", " exited 101 in 12ms:", "1 failed"]);
 }
 
 #[tokio::test]

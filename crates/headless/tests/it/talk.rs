@@ -379,14 +379,17 @@ async fn programs_get_events_with_a_type() {
     assert_eq!(events[9]["answer"], "`a_b` fails.");
 }
 
+/// Noise: a voice that counts samples has heard all of it long before half a minute is over.
 #[tokio::test(start_paused = true)]
 async fn a_file_without_speech_is_named() {
+    let started = Instant::now();
     let ran = run(TalkFormat::Json, |mut peer, _signals| async move {
         start(&mut peer).await;
-        peer.hear(QUESTION_FRAMES + 1450).await;
+        peer.hear(QUESTION_FRAMES + 500).await;
         peer
     })
     .await;
+    assert!((9..=11).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
     let error = ran.report.as_ref().unwrap_err();
     assert!(error.to_string().starts_with("no speech was heard in "), "{error}");
     assert_eq!(error.exit(), Exit::Failed);
@@ -394,6 +397,36 @@ async fn a_file_without_speech_is_named() {
         ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(events[1]["type"], "error");
     assert_eq!(events[2]["status"], "failed");
+}
+
+/// What a service has taken it may not have heard.
+#[tokio::test(start_paused = true)]
+async fn a_service_is_waited_for_that_hears_nothing() {
+    let started = Instant::now();
+    let dir = tempfile::tempdir().unwrap();
+    let ran = run_in(dir, TalkFormat::Json, Pace::Live, |mut peer, _signals| async move {
+        start(&mut peer).await;
+        peer.hear(QUESTION_FRAMES + 1450).await;
+        peer
+    })
+    .await;
+    assert!(ran.report.is_err());
+    assert!((29..=31).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_is_too_short_is_told_how_short() {
+    let dir = tempfile::tempdir().unwrap();
+    write_wav(&dir.path().join("question.wav"), &[900; 1680]).unwrap();
+    let ran = run_in(dir, TalkFormat::Json, Pace::AsTaken, |mut peer, _signals| async move {
+        start(&mut peer).await;
+        peer.hear(504).await;
+        peer
+    })
+    .await;
+    let error = ran.report.as_ref().unwrap_err().to_string();
+    assert!(error.starts_with("no speech was heard in "), "{error}");
+    assert!(error.ends_with("question.wav: it lasts 0.07 s"), "{error}");
 }
 
 /// A muted microphone is known at the end of the file, not half a minute later.
@@ -548,28 +581,75 @@ async fn a_closed_conversation_is_no_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_signal_stops_the_work_and_keeps_the_recording() {
-    let ran = run(TalkFormat::Json, |mut peer, signals| async move {
+async fn a_signal_stops_the_work_and_an_acknowledgement_is_no_answer() {
+    for format in [TalkFormat::People { captions: false }, TalkFormat::Json] {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("answer.wav");
+        write_wav(&place, &[7; 100]).unwrap();
+        let ran = run_in(dir, format, Pace::AsTaken, |mut peer, signals| async move {
+            start(&mut peer).await;
+            stage(&mut peer, "speechStarted").await;
+            stage(&mut peer, "speechStopped").await;
+            let turn = json!({ "id": "u", "items": [], "status": "inProgress" });
+            peer.tell("turn/started", json!({ "turn": turn })).await;
+            peer.hear(QUESTION_FRAMES + 5).await;
+            sounds(&mut peer, &[1000; 2400]).await;
+            says(&mut peer, "assistant", "One moment.").await;
+            stage(&mut peer, "replyDone").await;
+            // Until it has certainly been heard.
+            sleep(Duration::from_millis(30)).await;
+            peer.hear(1).await;
+            signals.send(Signal::Interrupt).await.unwrap();
+            let params = peer.expect("turn/interrupt", json!({})).await;
+            assert_eq!(params["turnId"], "u");
+            peer.turn_completed("interrupted", Value::Null).await;
+            goodbye(&mut peer).await;
+            peer
+        })
+        .await;
+        let report = ran.report.as_ref().unwrap();
+        assert_eq!((report.exit, report.kept, &report.answer), (Exit::Interrupted, false, &None));
+        assert_eq!(ran.answer(), [7; 100], "an older answer has made way for a fragment");
+        assert_eq!(unfinished(place.parent().unwrap()), 0);
+        match format {
+            TalkFormat::People { .. } => {
+                assert_eq!(ran.out, "");
+                assert!(ran.progress.ends_with("\ninterrupted\n"), "{}", ran.progress);
+                assert!(!ran.progress.contains("latency"), "{}", ran.progress);
+            }
+            TalkFormat::Json => {
+                let last: Value = serde_json::from_str(ran.out.lines().last().unwrap()).unwrap();
+                let expected = json!({
+                    "type": "end", "status": "stopped", "answer": null, "output": null,
+                    "rollout": "/h/rollout.jsonl",
+                });
+                assert_eq!(last, expected);
+                assert!(!ran.out.contains("\"latency\""), "{}", ran.out);
+            }
+        }
+    }
+}
+
+/// The end of the last conversation is not waited for, and takes nothing back.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_was_given_before_the_signal_is_kept() {
+    let people = TalkFormat::People { captions: false };
+    let ran = run(people, |mut peer, signals| async move {
         start(&mut peer).await;
+        peer.hear(QUESTION_FRAMES).await;
         stage(&mut peer, "speechStarted").await;
-        stage(&mut peer, "speechStopped").await;
-        let turn = json!({ "id": "u", "items": [], "status": "inProgress" });
-        peer.tell("turn/started", json!({ "turn": turn })).await;
-        peer.hear(QUESTION_FRAMES + 5).await;
-        sounds(&mut peer, &[1000; 2400]).await;
-        // Until the sound has certainly been heard.
-        sleep(Duration::from_millis(30)).await;
-        peer.hear(1).await;
+        is_answered(&mut peer, "First?", "One.").await;
+        peer.hear(5).await;
         signals.send(Signal::Interrupt).await.unwrap();
-        let params = peer.expect("turn/interrupt", json!({})).await;
-        assert_eq!(params["turnId"], "u");
-        peer.turn_completed("interrupted", Value::Null).await;
         goodbye(&mut peer).await;
         peer
     })
     .await;
     assert_eq!(ran.report.as_ref().unwrap().exit, Exit::Interrupted);
-    assert_eq!(ran.answer().iter().filter(|sample| **sample == 1000).count(), 2400);
+    assert_eq!(ran.out, "One.\n");
+    assert!(ran.progress.contains("you: First?\n"), "{}", ran.progress);
+    assert!(!ran.progress.contains("duet: "), "spoken words are captions: {}", ran.progress);
+    assert!(ran.answer().iter().any(|sample| *sample != 0));
 }
 
 /// Who wants to be gone does not stay for the goodbye.
