@@ -29,7 +29,10 @@ pub enum Error {
     HostStopped { log: PathBuf },
     #[error("the model host is busy with {jobs} jobs: try again when one is done")]
     Busy { jobs: u32 },
-    #[error("{tokens} tokens do not fit the bundled model's context of {limit}")]
+    #[error(
+        "{tokens} tokens do not fit the bundled model's context of {limit}: give it less at once, \
+         or set up a larger model (`model_provider`)"
+    )]
     TooLong { tokens: u64, limit: u64 },
     /// The request was malformed or out of bounds: the same request fails again.
     #[error("{message}")]
@@ -54,5 +57,19 @@ impl From<Error> for ModelError {
             | Error::Model { .. } => ModelErrorKind::Rejected,
         };
         Self { kind, message: error.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_names_the_size_and_the_remedy() {
+        let error = ModelError::from(Error::TooLong { tokens: 75_676, limit: 7_680 });
+        assert_eq!(error.kind, ModelErrorKind::TooLong);
+        for words in ["75676 tokens", "context of 7680", "`model_provider`"] {
+            assert!(error.message.contains(words), "{}", error.message);
+        }
     }
 }
