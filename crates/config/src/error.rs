@@ -8,7 +8,7 @@ use std::path::PathBuf;
 pub enum Place {
     /// Lines count from 1.
     File { path: PathBuf, line: usize },
-    /// `-c key=value`, or a client's request.
+    /// `-c key=value`, or the key in a client's request.
     Flag { text: String },
     /// Nowhere: it is missing.
     Absent { path: PathBuf },
@@ -18,7 +18,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
-            Self::Flag { text } => write!(f, "`-c {text}`"),
+            Self::Flag { text } => write!(f, "`{text}`"),
             Self::Absent { path } => write!(f, "{}", path.display()),
         }
     }
@@ -48,6 +48,21 @@ pub enum ConfigError {
     UnknownProvider { place: Place, key: String, id: String, known: String },
     #[error("{place}: set `model`: the provider `{provider}` has no default")]
     NoModel { place: Place, provider: String },
+}
+
+impl ConfigError {
+    /// Whether the command line is wrong, or a request, and no file.
+    pub fn is_of_flag(&self) -> bool {
+        match self {
+            Self::Flag { .. } => true,
+            Self::Syntax { place, .. }
+            | Self::Value { place, .. }
+            | Self::ChatApi { place, .. }
+            | Self::UnknownProvider { place, .. }
+            | Self::NoModel { place, .. } => matches!(place, Place::Flag { .. }),
+            Self::NoHome | Self::Unreadable { .. } => false,
+        }
+    }
 }
 
 /// Something that does no harm, but that the user may want to know.

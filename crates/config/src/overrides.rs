@@ -22,7 +22,7 @@ impl Override {
         let path = parse_key(key.trim()).ok_or_else(wrong)?;
         let value = value.trim();
         let value = parse_value(value).unwrap_or_else(|| Value::String(value.to_owned()));
-        Ok(Self { path, value, shown: text.to_owned() })
+        Ok(Self { path, value, shown: format!("-c {text}") })
     }
 
     /// As a client gives it: a dotted key and a value that TOML can hold.

@@ -1,3 +1,5 @@
+use config::{Config, Environment, Home, Override};
+
 use crate::{Case, NOTHING};
 
 #[test]
@@ -68,4 +70,16 @@ fn a_model_that_nobody_runs() {
     );
     let text = "model = 'qwen2.5-coder-1.5b-instruct'";
     assert!(Case { text, ..NOTHING }.warnings().is_empty());
+}
+
+/// A client sends a key, and no `-c`.
+#[test]
+fn what_a_request_says_is_no_flag() {
+    let over = Override::set("model", "gpt-5.5").unwrap();
+    let environment = Environment::default();
+    let config = Config::load(&Home::at("/nowhere"), &[over], &environment).unwrap();
+    let warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
+    let expected = "`model`: no provider is set up for the model `gpt-5.5`, so the bundled one \
+                    answers: set OPENAI_API_KEY, or `model_provider`";
+    assert_eq!(warnings, [expected]);
 }
