@@ -59,6 +59,19 @@ pub async fn exec(
     exit
 }
 
+/// Says of a task that could not begin why, to programs that read events. People are told by the
+/// caller.
+pub fn exec_cannot_begin(
+    format: Format,
+    message: &str,
+    console: &mut Console,
+) -> Result<(), HeadlessError> {
+    match format {
+        Format::People => Ok(()),
+        Format::Json => Ok(jsonl::cannot_begin(console, message)?),
+    }
+}
+
 async fn run_turn(
     server: &mut Server,
     args: ExecArgs,

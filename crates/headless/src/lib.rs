@@ -18,7 +18,7 @@ mod talk;
 
 pub use crate::console::Console;
 pub use crate::demo::{Sample, SampleError, TestRun, names_in, test_run, utterances};
-pub use crate::exec::{ExecArgs, Format, exec};
+pub use crate::exec::{ExecArgs, Format, exec, exec_cannot_begin};
 pub use crate::exit::{Cause, Exit, HeadlessError, Signal};
 pub use crate::session::{Server, ThreadArgs, capabilities as exec_capabilities};
 pub use crate::talk::{

@@ -52,11 +52,12 @@ pub enum Progress<'a> {
         file: &'a File,
         done: u64,
     },
-    /// The next source is tried, if there is one.
     SourceFailed {
         file: &'a File,
         source: String,
         why: String,
+        /// Sources that are tried next.
+        left: usize,
     },
     Verifying {
         file: &'a File,
@@ -214,7 +215,7 @@ impl<'a> Fetcher<'a> {
         let listed = || file.sources.iter().map(Origin::Listed).collect();
         let origins: Vec<Origin<'_>> = mirror.map_or_else(listed, |it| vec![it]);
         let mut reasons = Vec::new();
-        for origin in origins {
+        for (left, origin) in (0..origins.len()).rev().zip(origins) {
             let source = self.title(&origin);
             let partial = self.shelf.partial_path(file);
             let mut done = self.shelf.partial_bytes(file);
@@ -232,7 +233,7 @@ impl<'a> Fetcher<'a> {
                 }
             };
             reasons.push(format!("{source}: {why}"));
-            progress(Progress::SourceFailed { file, source, why });
+            progress(Progress::SourceFailed { file, source, why, left });
         }
         Err(FetchError::NoSource { id: file.id.clone(), reasons })
     }

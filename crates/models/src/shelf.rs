@@ -18,8 +18,9 @@ pub struct Shelf {
 /// Files that a task needs and this machine does not have.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{} of the model files are missing in {} ({}); run `duet models fetch`",
-    files.len(), dir.display(), files.join(", ")
+    "{} missing in {} ({}); run `duet models fetch`",
+    if files.len() == 1 { "1 model file is".to_owned() } else { format!("{} model files are", files.len()) },
+    dir.display(), files.join(", ")
 )]
 pub struct Missing {
     pub dir: PathBuf,

@@ -103,6 +103,16 @@ impl Store {
         })
     }
 
+    /// The threads whose ids begin like this, newest first.
+    pub fn beginning_with(&self, id: &str) -> Vec<ThreadId> {
+        let thread = |path: PathBuf| {
+            let name = path.file_stem()?.to_str()?;
+            let thread = name.get(STEM_CHARS..)?.strip_prefix('-')?;
+            thread.starts_with(id).then(|| ThreadId::from(thread))
+        };
+        self.paths().filter_map(thread).collect()
+    }
+
     /// Newest first.
     fn paths(&self) -> impl Iterator<Item = PathBuf> + use<> {
         let years = newest_first(&self.sessions);

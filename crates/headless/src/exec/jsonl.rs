@@ -61,6 +61,10 @@ impl Jsonl {
     }
 }
 
+pub(super) fn cannot_begin(console: &mut Console, message: &str) -> io::Result<()> {
+    console.answer(&serde_json::to_string(&Event::Error { message })?)
+}
+
 impl View for Jsonl {
     fn started(&mut self, thread: &ThreadStartResult, _prompt: &str) -> io::Result<()> {
         self.say(&Event::ThreadStarted { thread_id: &thread.thread.id })

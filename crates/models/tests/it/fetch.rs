@@ -70,7 +70,7 @@ async fn when_one_source_has_nothing_the_next_is_asked() {
     let server = Server::start(vec![Answer::NotFound, Answer::File(world.body.clone())]).await;
     let told = world.fetch_from(&server).await;
     told.result.unwrap();
-    assert!(told.story.iter().any(|it| it.starts_with("failed")), "{:?}", told.story);
+    assert!(told.story.iter().any(|it| it.starts_with("failed, 1 left: ")), "{:?}", told.story);
 }
 
 #[tokio::test]
@@ -425,7 +425,9 @@ impl World {
         let network = Network::new(Trust::default());
         let mut story = Vec::new();
         let mut progress = |it: Progress<'_>| match it {
-            Progress::SourceFailed { why, .. } => story.push(format!("failed: {why}")),
+            Progress::SourceFailed { why, left, .. } => {
+                story.push(format!("failed, {left} left: {why}"));
+            }
             other => story.push(format!("{other:?}")),
         };
         let result = Fetcher::new(&shelf, &network, options).fetch(&wanted, &mut progress).await;
