@@ -1,13 +1,15 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use app_server_protocol::SandboxModeName;
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use config::Override;
-use headless::{Input, Output, TalkFormat};
+use headless::{Format, Input, Output, TalkFormat};
 
 use crate::models::ModelsArgs;
 
@@ -19,7 +21,7 @@ use crate::models::ModelsArgs;
     after_help = "\
 Examples:
   duet exec \"which tests fail, and why?\"       ask by text, in this directory
-  duet exec --cd ~/src/app -c model=gpt-5.5 -   read the prompt from standard input
+  git diff | duet exec \"is anything missing?\"  what is piped in goes with the prompt
   duet talk                                     ask by voice, until Ctrl-C
   duet talk -i question.wav -o answer.wav       the same from and to a file
   duet demo                                     see it work on a small sample repository
@@ -75,7 +77,8 @@ the agent is told.
 Examples:
   duet exec \"explain src/parser.rs in three sentences\"
   duet exec --cd ~/src/app \"run the tests and fix what fails\"
-  git diff | duet exec --sandbox read-only -       a prompt from standard input
+  git diff | duet exec \"what does this change?\"    what is piped in goes with the prompt
+  duet exec - < task.txt                           a prompt from standard input
   duet exec resume --last \"and now the other one\"  go on where the last one ended
   duet exec --json \"list the TODOs\" | jq .         one event per line
   duet exec -o answer.md \"summarise the last commit\"")]
@@ -83,7 +86,7 @@ pub(crate) struct ExecArgs {
     #[command(subcommand)]
     pub(crate) command: Option<ExecCommand>,
 
-    /// What to do; `-` or nothing reads standard input
+    /// What to do; `-` or nothing reads standard input. What is piped in besides goes with it
     pub(crate) prompt: Option<String>,
 
     #[command(flatten)]
@@ -105,6 +108,12 @@ pub(crate) struct ExecArgs {
     pub(crate) skip_git_repo_check: bool,
 }
 
+impl ExecArgs {
+    pub(crate) fn format(&self) -> Format {
+        if self.json { Format::Json } else { Format::People }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum ExecCommand {
     Resume(ResumeArgs),
@@ -121,8 +130,8 @@ Examples:
   duet exec resume 01a20d0d-22b1-72d7-b156-ca1b4dac8a66 \"what did you change?\"
   duet sessions                                  which there are")]
 pub(crate) struct ResumeArgs {
-    /// The session, by its id in `duet sessions`
-    #[arg(value_name = "ID", required_unless_present = "last")]
+    /// The session, by its id in `duet sessions` or how that begins. Or give `--last`
+    #[arg(value_name = "ID")]
     pub(crate) session: Option<String>,
 
     /// What to do; `-` or nothing reads standard input
@@ -132,7 +141,7 @@ pub(crate) struct ResumeArgs {
     #[arg(long)]
     pub(crate) last: bool,
 
-    /// With `--last`: of any directory
+    /// With `--last`: of any directory that is still there
     #[arg(long, requires = "last")]
     pub(crate) all: bool,
 }
@@ -191,7 +200,7 @@ pub(crate) struct TalkArgs {
     #[arg(long)]
     pub(crate) no_wait: bool,
 
-    /// Show what both sides say, as they say it
+    /// Show what is spoken too, as it is spoken. What was heard is always shown
     #[arg(long)]
     pub(crate) captions: bool,
 
@@ -259,8 +268,8 @@ pub(crate) struct SessionsArgs {
     pub(crate) dir: Option<PathBuf>,
 
     /// At most this many
-    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20)]
-    pub(crate) limit: usize,
+    #[arg(short = 'n', long, value_name = "COUNT", default_value = "20")]
+    pub(crate) limit: NonZeroUsize,
 
     /// Print one JSON object per line
     #[arg(long)]
@@ -279,8 +288,9 @@ Examples:
   duet realtime-server
   DUET_REALTIME_API_KEY=$(openssl rand -hex 24) duet realtime-server --listen 127.0.0.1:8800")]
 pub(crate) struct RealtimeServerArgs {
-    /// Address and port; port 0 takes any that is free
-    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:0")]
+    /// Address and port (`localhost` is 127.0.0.1, and so is no address); port 0 takes any that
+    /// is free
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:0", value_parser = address)]
     pub(crate) listen: SocketAddr,
 
     /// What clients must show, at least 16 characters. Everybody on this machine can read a
@@ -294,6 +304,17 @@ pub(crate) struct RealtimeServerArgs {
 
     #[command(flatten)]
     pub(crate) config: ConfigFlags,
+}
+
+/// `127.0.0.1:8800`, `[::1]:8800`, `localhost:8800` or `8800`.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let port = text.strip_prefix("localhost:").or_else(|| text.strip_prefix(':')).unwrap_or(text);
+    if let Ok(port) = port.parse() {
+        return Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    }
+    text.parse().map_err(|_| {
+        "give an IP address and a port, such as 127.0.0.1:8800, or the port alone".to_owned()
+    })
 }
 
 /// Serves the agent to other programs, by JSON-RPC on standard input and output
@@ -327,8 +348,9 @@ pub(crate) struct ThreadFlags {
     #[arg(short = 'C', long = "cd", value_name = "DIR", global = true)]
     pub(crate) dir: Option<PathBuf>,
 
-    /// The model, instead of the configured one
-    #[arg(short, long, global = true)]
+    /// The model, instead of the configured one. Needs a provider: the bundled model is the only
+    /// one of its own
+    #[arg(short, long, global = true, value_parser = NonEmptyStringValueParser::new())]
     pub(crate) model: Option<String>,
 
     /// What commands may do [default: workspace-write]
@@ -375,4 +397,20 @@ pub(crate) struct ConfigFlags {
         global = true
     )]
     pub(crate) overrides: Vec<Override>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_has_short_names() {
+        for text in ["127.0.0.1:8800", "localhost:8800", ":8800", "8800"] {
+            assert_eq!(address(text).unwrap().to_string(), "127.0.0.1:8800", "{text}");
+        }
+        assert_eq!(address("[::1]:80").unwrap().to_string(), "[::1]:80");
+        for text in ["example.org:80", "127.0.0.1", "99999", ""] {
+            assert!(address(text).unwrap_err().contains("127.0.0.1:8800"), "{text}");
+        }
+    }
 }

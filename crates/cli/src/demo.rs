@@ -14,6 +14,7 @@ use inference::TranscribeOptions;
 use models::{File, Machine};
 use protocol::ThreadId;
 use rollout::Store;
+use tempfile::TempDir;
 
 use crate::args::DemoArgs;
 use crate::exec::{console, utf8};
@@ -33,6 +34,14 @@ pub(crate) fn overrides() -> Result<Vec<Override>, Failure> {
         .collect()
 }
 
+/// A directory that is gone when it is dropped.
+pub(crate) fn temporary() -> Result<TempDir, Failure> {
+    tempfile::Builder::new()
+        .prefix("duet-demo-")
+        .tempdir()
+        .map_err(|error| Failure::other(format!("cannot make a temporary directory: {error}")))
+}
+
 /// Whatever happens, its verdict is on standard output; only who stops it gets none.
 pub(crate) async fn run(args: DemoArgs, services: Services) -> Result<Exit, Failure> {
     let shown = show(args, services).await;
@@ -49,6 +58,9 @@ pub(crate) async fn run(args: DemoArgs, services: Services) -> Result<Exit, Fail
 
 async fn show(args: DemoArgs, services: Services) -> Result<Exit, Failure> {
     let DemoArgs { output } = args;
+    // People look for it, perhaps from another directory than the demo was started in.
+    let output = std::path::absolute(&output)
+        .map_err(|error| Failure::other(format!("cannot find {}: {error}", output.display())))?;
     eprintln!("{WHAT_IT_CAN}\n");
     let mut signals = Signals::listen()?;
     let models: Vec<&File> = services.manifest.set("default").collect();
@@ -59,15 +71,15 @@ async fn show(args: DemoArgs, services: Services) -> Result<Exit, Failure> {
     }
     let fetched = tokio::select! {
         fetched = fetch(&services.shelf, &models, None) => fetched?,
-        Some(signal) = signals.received.recv() => signal.into(),
+        Some(signal) = signals.received.recv() => {
+            eprintln!("interrupted; the next `duet demo` goes on fetching where it was");
+            signal.into()
+        }
     };
     if fetched != Exit::Done {
         return Ok(fetched);
     }
-    let dir = tempfile::Builder::new()
-        .prefix("duet-demo-")
-        .tempdir()
-        .map_err(|error| Failure::other(format!("cannot make a temporary directory: {error}")))?;
+    let dir = temporary()?;
     let sample = Sample::create(&dir.path().join("settings")).map_err(Failure::other)?;
     let input = dir.path().join("request.wav");
     fs::write(&input, REQUEST)
@@ -115,8 +127,7 @@ async fn show(args: DemoArgs, services: Services) -> Result<Exit, Failure> {
 fn without_answer(exit: Exit) -> Option<&'static str> {
     match exit {
         Exit::Failed => Some(
-            "demo FAILED: the agent's turn failed, for the reason above; run `duet models fetch` \
-             to check the models, and try again",
+            "demo FAILED: the agent did not come to an end with its work, for the reason above",
         ),
         Exit::NothingDone => Some(
             "demo FAILED: everything the agent wanted to do was refused, for the reason above; \

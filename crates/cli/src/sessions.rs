@@ -14,13 +14,13 @@ use crate::exec::{directory, print_line};
 use crate::failure::Failure;
 
 /// Read at most, where only those of one directory are shown.
-const READ: usize = 10_000;
+pub(crate) const READ: usize = 10_000;
 
 pub(crate) fn run(args: SessionsArgs) -> Result<Exit, Failure> {
     let SessionsArgs { dir, limit, json } = args;
     let dir = dir.map(|dir| directory(&dir, "--cd")).transpose()?;
     let home = Home::find(&Environment::of_process()).map_err(Failure::other)?;
-    let sessions = newest(&home, dir.as_deref(), limit);
+    let sessions = newest(&home, dir.as_deref(), limit.get());
     if sessions.is_empty() && !json {
         eprintln!(
             "no session is kept yet{}",

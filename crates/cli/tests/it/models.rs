@@ -21,13 +21,19 @@ fn model_files_are_found_verified_and_removed() {
     let lines: Vec<&str> = verified.out.lines().collect();
     assert!(lines[0].starts_with("vad ") && lines[0].contains("wrong: sha256"), "{lines:?}");
     assert!(lines[1].starts_with("agent ") && lines[1].ends_with("missing"), "{lines:?}");
-    assert!(verified.err.contains("duet models rm vad agent"), "{}", verified.err);
+    let remedy = "to have them whole: duet models rm vad && duet models fetch vad agent\n";
+    assert_eq!(verified.err, remedy);
+    let listed = lab.run(&["models", "list"]).out;
+    assert!(listed.contains("from hub:Qwen/"), "{listed}");
 
     let removed = lab.run(&["models", "rm", "vad"]);
     assert_eq!(removed.code, Some(0));
     assert!(removed.err.contains("freed"), "{}", removed.err);
     assert!(fs::metadata(vad.trim()).is_err());
     assert!(lab.run(&["models", "rm", "vad"]).err.contains("nothing"), "{}", removed.err);
+    // There is nothing to remove.
+    let missing = lab.run(&["models", "verify", "vad"]);
+    assert_eq!(missing.err, "to have it whole: duet models fetch vad\n");
     assert_eq!(lab.run(&["models", "rm", "--all"]).code, Some(0));
     lab.run(&["models", "verify"]).expect_failure(1, &["no model file is in"]);
 }
@@ -40,6 +46,9 @@ fn what_no_source_has_cannot_be_fetched() {
     fs::create_dir(&mirror).unwrap();
     let ran = lab.run(&["models", "fetch", "vad", "--from", mirror.to_str().unwrap()]);
     assert_eq!(ran.code, Some(3), "{}", ran.err);
+    assert!(ran.err.contains("in 1 file;"), "{}", ran.err);
+    // It is the only one.
+    assert!(!ran.err.contains("trying the next source"), "{}", ran.err);
     for words in ["mirror", "duet models fetch --from DIR"] {
         assert!(ran.err.contains(words), "{words:?} is not in:\n{}", ran.err);
     }

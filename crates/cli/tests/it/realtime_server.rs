@@ -119,3 +119,13 @@ fn the_model_that_writes_replies_is_required() {
     let ran = lab.run(&["realtime-server"]);
     ran.expect_failure(3, &["agent", "duet models fetch"]);
 }
+
+#[test]
+fn an_address_for_other_machines_is_named_with_its_flag() {
+    let lab = Lab::new();
+    let ran = lab.run(&["realtime-server", "--listen", "0.0.0.0:0"]);
+    ran.expect_failure(2, &["0.0.0.0:0", "--allow-other-machines"]);
+    let ran = lab.run(&["realtime-server", "--listen", "there:80"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.err);
+    assert!(ran.err.contains("such as 127.0.0.1:8800"), "{}", ran.err);
+}

@@ -81,3 +81,49 @@ fn a_session_goes_on() {
     assert_eq!(listed.lines().count(), 1, "{listed}");
     assert!(listed.contains(&id) && listed.contains("what is there?"), "{listed}");
 }
+
+#[test]
+fn a_session_may_be_named_by_how_its_id_begins() {
+    let lab = Lab::new();
+    let model = ModelScript::start([ModelReply::message("Milk."), ModelReply::message("Soy.")]);
+    lab.provider(&model.base_url());
+    lab.run(&["exec", "what is there?"]).expect(0, "Milk.\n");
+    let id = lab.rollout()[0]["payload"]["id"].as_str().unwrap().to_owned();
+    lab.run(&["exec", "resume", &id[..13], "which one?"]).expect(0, "Soy.\n");
+    model.finish();
+    // Of the same minute.
+    let log = lab.run(&["sessions", "--json"]).out;
+    let log: Value = serde_json::from_str(&log).unwrap();
+    let log = std::path::Path::new(log["path"].as_str().unwrap());
+    let twin = format!("{}{}", &id[..id.len() - 1], if id.ends_with('0') { '1' } else { '0' });
+    let text = fs::read_to_string(log).unwrap().replace(&id, &twin);
+    let name = log.file_name().unwrap().to_str().unwrap().replace(&id, &twin);
+    fs::write(log.with_file_name(name), text).unwrap();
+    let ran = lab.run(&["exec", "resume", &id[..13], "which one?"]);
+    ran.expect_failure(2, &[&id, &twin]);
+    lab.run(&["exec", "resume"]).expect_failure(2, &["duet sessions", "--last"]);
+    assert_eq!(lab.run(&["sessions", "-n", "0"]).code, Some(2));
+}
+
+/// Of a demo, or of a clone that was deleted.
+#[test]
+fn the_last_session_is_one_whose_directory_is_there() {
+    let lab = Lab::new();
+    let model = ModelScript::start([
+        ModelReply::message("Here."),
+        ModelReply::message("There."),
+        ModelReply::message("Here again."),
+    ]);
+    lab.provider(&model.base_url());
+    lab.run(&["exec", "where?"]).expect(0, "Here.\n");
+    let gone = lab.home().join("gone");
+    fs::create_dir(&gone).unwrap();
+    lab.run(&["exec", "--cd", gone.to_str().unwrap(), "where?"]).expect(0, "There.\n");
+    fs::remove_dir(&gone).unwrap();
+    let ran = lab.run(&["exec", "resume", "--last", "--all", "and now?"]);
+    ran.expect(0, "Here again.\n");
+    let said = format!("left out, since its directory is gone: {}\n", gone.display());
+    assert!(ran.err.starts_with(&said), "{}", ran.err);
+    assert_eq!(model.requests()[2].messages("user"), ["where?", "and now?"]);
+    model.finish();
+}

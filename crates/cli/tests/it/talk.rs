@@ -202,7 +202,7 @@ fn a_talk_that_cannot_begin_ends_for_programs_too() {
     };
     ends("a.wav", &[], 3, "nothing_done", "duet models fetch");
     ends("a.wav", &["--cd", "/none"], 2, "failed", "/none");
-    ends("a.wav", &["-c", "model_provider=nobody"], 1, "failed", "nobody");
+    ends("a.wav", &["-c", "model_provider=nobody"], 2, "failed", "nobody");
     configure(&lab, "http://127.0.0.1:9/v1", "http://127.0.0.1:9/v1");
     ends("question.wav", &[], 2, "failed", "over the question");
 }

@@ -19,6 +19,11 @@ fn without_a_sandbox_the_demo_has_done_nothing() {
     for words in ["no sandbox can be had here", "--sandbox danger-full-access"] {
         assert!(ran.err.contains(words), "{words:?} is not in:\n{}", ran.err);
     }
+    let place = lab.repo().canonicalize().unwrap().join("answer.wav");
+    let said = format!("the spoken answer is in {}\n", place.display());
+    assert!(ran.err.contains(&said), "{}", ran.err);
+    // A session that nobody can go on with is nobody's.
+    assert_eq!(lab.run(&["sessions"]).out, "");
     // What it says of the refusal is spoken all the same.
     assert!(lab.repo().join("answer.wav").is_file());
 }
