@@ -31,8 +31,9 @@ impl Screen {
 
     /// Columns, where lines may come and go.
     pub(crate) fn columns(self) -> Option<u16> {
-        let (_rows, columns) = Term::stderr().size_checked()?;
-        self.moves.then_some(columns)
+        // Of a terminal that does not say, what most have.
+        let columns = || Term::stderr().size_checked().map_or(80, |(_rows, columns)| columns);
+        self.moves.then(columns)
     }
 }
 

@@ -66,7 +66,12 @@ pub(super) fn cannot_begin(console: &mut Console, message: &str) -> io::Result<(
 }
 
 impl View for Jsonl {
-    fn started(&mut self, thread: &ThreadStartResult, _prompt: &str) -> io::Result<()> {
+    fn started(
+        &mut self,
+        thread: &ThreadStartResult,
+        _prompt: &str,
+        _piped: Option<&str>,
+    ) -> io::Result<()> {
         self.say(&Event::ThreadStarted { thread_id: &thread.thread.id })
     }
 

@@ -34,7 +34,12 @@ impl People {
 }
 
 impl View for People {
-    fn started(&mut self, thread: &ThreadStartResult, prompt: &str) -> io::Result<()> {
+    fn started(
+        &mut self,
+        thread: &ThreadStartResult,
+        prompt: &str,
+        piped: Option<&str>,
+    ) -> io::Result<()> {
         let console = &mut self.console;
         let sandbox = match &thread.sandbox {
             SandboxPolicyShape::DangerFullAccess => "danger-full-access",
@@ -61,7 +66,12 @@ impl View for People {
         }
         console.note("--------")?;
         console.heading("user")?;
-        console.note(prompt.trim_end())
+        console.note(prompt.trim_end())?;
+        match piped.map(|it| it.lines().count()) {
+            None => Ok(()),
+            Some(1) => console.aside("and 1 line that was piped in"),
+            Some(lines) => console.aside(&format!("and {lines} lines that were piped in")),
+        }
     }
 
     fn progress(&mut self, progress: &Progress<'_>) -> io::Result<()> {
