@@ -73,6 +73,8 @@ pub struct Setup {
 pub struct UserInput {
     pub text: String,
     pub source: InputSource,
+    /// What the words are about, in its frame: data, and no request.
+    pub material: Option<String>,
 }
 
 /// Names one model call or one run of a tool, so that what is late cannot be taken for what
@@ -390,7 +392,10 @@ impl Turn {
         self.queue.push_back(Output::CallModel { epoch, request });
     }
 
-    fn user_message(&mut self, UserInput { text, source }: UserInput) {
+    fn user_message(&mut self, UserInput { text, source, material }: UserInput) {
+        if let Some(text) = material {
+            self.record(ModelItem::Message { role: Role::Material, text });
+        }
         self.record(ModelItem::Message { role: Role::User, text: text.clone() });
         let events = self.items.whole(ItemBody::UserMessage { text, source });
         self.events(events);

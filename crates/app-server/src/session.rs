@@ -315,7 +315,8 @@ impl<'a> Session<'a> {
     ) -> Result<TurnStartResult, ErrorObject> {
         let thread = self.thread(&params.thread_id)?;
         check_overrides(&params, thread)?;
-        let turn = thread.start_turn(input(&params.input)?).await.map_err(refuse)?;
+        let words = TurnInput { material: params.material, ..input(&params.input)? };
+        let turn = thread.start_turn(words).await.map_err(refuse)?;
         Ok(TurnStartResult { turn: Turn::new(&turn, &TurnStatus::InProgress) })
     }
 
@@ -535,6 +536,7 @@ fn check_overrides(params: &TurnStartParams, thread: &Thread) -> Result<(), Erro
     let TurnStartParams {
         thread_id: _,
         input: _,
+        material: _,
         cwd,
         model,
         approval_policy,
@@ -583,7 +585,7 @@ fn input(input: &[UserInput]) -> Result<TurnInput, ErrorObject> {
     if text.trim().is_empty() {
         return Err(ErrorObject::invalid_request("input must not be empty"));
     }
-    Ok(TurnInput { text, source: InputSource::Typed })
+    Ok(TurnInput { text, source: InputSource::Typed, material: None })
 }
 
 /// The events that have happened.

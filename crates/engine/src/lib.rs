@@ -13,7 +13,7 @@
 //! let thread = engine.start_thread(start)?;
 //! let mut events = thread.subscribe_from(0);
 //! let text = "which test fails?".to_owned();
-//! thread.start_turn(UserInput { text, source: InputSource::Typed }).await?;
+//! thread.start_turn(UserInput { text, source: InputSource::Typed, material: None }).await?;
 //! while let Some(event) = events.next().await {
 //!     println!("{} {:?}", event.seq, event.body);
 //! }

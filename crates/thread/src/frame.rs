@@ -8,15 +8,17 @@ use std::path::Path;
 pub(crate) enum Frame {
     Environment,
     Instructions,
+    Piped,
     RealtimeConversation,
     SaidAloud,
     StartupContext,
 }
 
 impl Frame {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Environment,
         Self::Instructions,
+        Self::Piped,
         Self::RealtimeConversation,
         Self::SaidAloud,
         Self::StartupContext,
@@ -26,6 +28,7 @@ impl Frame {
         match self {
             Self::Environment => "environment",
             Self::Instructions => "instructions",
+            Self::Piped => "piped",
             Self::RealtimeConversation => "realtime_conversation",
             Self::SaidAloud => "said_aloud",
             Self::StartupContext => "startup_context",

@@ -441,7 +441,8 @@ impl Thread {
     }
 
     /// The turn that takes them.
-    fn take_words(&mut self, input: UserInput, now: Time) -> TurnId {
+    fn take_words(&mut self, mut input: UserInput, now: Time) -> TurnId {
+        input.material = input.material.map(|it| instructions::piped(&it));
         match &mut self.work {
             Work::Idle { .. } => {
                 self.waiting.push_back(input);
@@ -862,7 +863,7 @@ impl Thread {
             return self
                 .drive_conversation(realtime_session::Input::Answer { handoff, answer }, now);
         }
-        self.take_words(UserInput { text, source: InputSource::Spoken }, now);
+        self.take_words(UserInput { text, source: InputSource::Spoken, material: None }, now);
     }
 
     fn on_stop(&mut self, delegation: Delegation, now: Time) {

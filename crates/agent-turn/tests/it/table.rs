@@ -12,7 +12,7 @@ use protocol::{
 pub(crate) fn setup(limits: Limits) -> Setup {
     Setup {
         turn: TurnId::from("t"),
-        input: UserInput { text: "go".to_owned(), source: InputSource::Typed },
+        input: UserInput { text: "go".to_owned(), source: InputSource::Typed, material: None },
         instructions: "be good".to_owned(),
         history: Vec::new(),
         tools: tools(),
@@ -64,9 +64,11 @@ pub(crate) fn parse(line: &str) -> Input {
     let Some(number) = first.strip_prefix('#') else {
         return match first {
             "begin" => Input::Begin,
-            "steer" => {
-                Input::Steer(UserInput { text: rest.to_owned(), source: InputSource::Spoken })
-            }
+            "steer" => Input::Steer(UserInput {
+                text: rest.to_owned(),
+                source: InputSource::Spoken,
+                material: None,
+            }),
             "interrupt" => Input::Interrupt,
             "abandon" => Input::Abandon { message: rest.to_owned() },
             "tick" => Input::Tick,

@@ -248,7 +248,11 @@ impl World {
         if self.dice.once_in(20) {
             let text = self.words();
             self.steered.push(text.clone());
-            self.feed(Input::Steer(UserInput { text, source: InputSource::Spoken }));
+            self.feed(Input::Steer(UserInput {
+                text,
+                source: InputSource::Spoken,
+                material: None,
+            }));
         }
         if self.dice.once_in(60) {
             self.interrupted.get_or_insert(self.now);

@@ -169,7 +169,7 @@ fn engine(home: &Path) -> Engine {
 
 impl Client {
     pub(crate) async fn type_words(&self, text: &str) {
-        let input = UserInput { text: text.to_owned(), source: InputSource::Typed };
+        let input = UserInput { text: text.to_owned(), source: InputSource::Typed, material: None };
         self.thread.start_turn(input).await.unwrap();
     }
 

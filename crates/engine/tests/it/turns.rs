@@ -124,7 +124,7 @@ async fn words_steer_the_running_turn() {
     let mut client = bench.client();
     client.type_words("one").await;
     let call = bench.model.expect_request().await;
-    let input = UserInput { text: "two".to_owned(), source: InputSource::Typed };
+    let input = UserInput { text: "two".to_owned(), source: InputSource::Typed, material: None };
     let wrong = client.thread.steer(Some(TurnId::from("other")), input.clone()).await;
     assert!(matches!(wrong, Err(Refused::OtherTurn { .. })), "{wrong:?}");
     let steered = client.thread.steer(None, input).await.unwrap();
@@ -316,7 +316,7 @@ async fn shutdown_ends_everything_and_the_log_is_complete() {
         .await;
     bench.engine.shutdown().await;
     assert_eq!(client.until_completed().await, TurnStatus::Interrupted);
-    let input = UserInput { text: "late".to_owned(), source: InputSource::Typed };
+    let input = UserInput { text: "late".to_owned(), source: InputSource::Typed, material: None };
     assert_eq!(client.thread.start_turn(input).await, Err(Refused::Closed));
     assert_eq!(
         bench.engine.start_thread(bench.start(bench.settings())).unwrap_err(),

@@ -32,7 +32,7 @@ impl Delta {
     pub(crate) fn new() -> anyhow::Result<Self> {
         let mut told = Told::new();
         let text = "which test fails?".to_owned();
-        let input = agent_turn::UserInput { text, source: InputSource::Typed };
+        let input = agent_turn::UserInput { text, source: InputSource::Typed, material: None };
         drop(told.handle(Input::Open));
         drop(told.handle(Input::StartTurn { request: RequestId(1), input }));
         let surroundings = Surroundings {

@@ -146,7 +146,11 @@ impl Script {
     }
 
     fn parse_other(&mut self, verb: &str, rest: &str) -> Input {
-        let typed = |text: &str| UserInput { text: text.to_owned(), source: InputSource::Typed };
+        let typed = |text: &str| UserInput {
+            text: text.to_owned(),
+            source: InputSource::Typed,
+            material: None,
+        };
         let event = match verb {
             "open" => return Input::Open,
             "start" => return Input::StartTurn { request: self.request(), input: typed(rest) },

@@ -275,13 +275,16 @@ impl World {
             0..3 => {
                 self.owed.insert(text.clone());
                 let request = self.request();
-                self.feed(Input::StartTurn { request, input: UserInput { text, source } });
+                self.feed(Input::StartTurn {
+                    request,
+                    input: UserInput { text, source, material: None },
+                });
             }
             3..5 => {
                 // A refused steer leaves its words with the client.
                 let request = self.request();
                 let taken = self.turn.is_some() || self.preparing.is_some();
-                let input = UserInput { text: text.clone(), source };
+                let input = UserInput { text: text.clone(), source, material: None };
                 let outputs = self.feed_all(Input::Steer { request, expected: None, input });
                 if outputs.iter().any(|it| matches!(it, Output::Accepted { .. })) {
                     assert!(taken, "{self}: steered nothing");
