@@ -43,6 +43,9 @@ use self::speaker::Told;
 /// How long the conversation may take to say goodbye. The answer is safe by then.
 const GOODBYE: Duration = Duration::from_secs(2);
 
+/// In less nobody has said anything, and no voice would notice: ours takes 96 ms for it.
+const LEAST_SPEECH: Duration = Duration::from_millis(96);
+
 #[derive(Debug)]
 pub struct TalkArgs {
     pub thread: ThreadArgs,
@@ -203,6 +206,9 @@ async fn converse(
             (Sound::Live(Live::Microphone(Box::new(microphone))), None)
         }
     };
+    if lasts.is_some_and(|it| it < LEAST_SPEECH) {
+        return Err(HeadlessError::NothingHeard { input, lasts });
+    }
     if input.is_same(output) {
         return Err(HeadlessError::SameFile { output: output.clone() });
     }

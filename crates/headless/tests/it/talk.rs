@@ -414,18 +414,26 @@ async fn a_service_is_waited_for_that_hears_nothing() {
     assert!((29..=31).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
 }
 
+/// A click is none, which the voice has to hear for that; what is shorter nobody has to.
 #[tokio::test(start_paused = true)]
 async fn a_file_that_is_too_short_is_told_how_short() {
     let dir = tempfile::tempdir().unwrap();
-    write_wav(&dir.path().join("question.wav"), &[900; 1680]).unwrap();
+    write_wav(&dir.path().join("question.wav"), &[900; 4800]).unwrap();
     let ran = run_in(dir, TalkFormat::Json, Pace::AsTaken, |mut peer, _signals| async move {
         start(&mut peer).await;
-        peer.hear(504).await;
+        peer.hear(510).await;
         peer
     })
     .await;
     let error = ran.report.as_ref().unwrap_err().to_string();
     assert!(error.starts_with("no speech was heard in "), "{error}");
+    assert!(error.ends_with("question.wav: it lasts 0.20 s"), "{error}");
+
+    let dir = tempfile::tempdir().unwrap();
+    write_wav(&dir.path().join("question.wav"), &[900; 1680]).unwrap();
+    let nothing = |peer: Peer, _signals| async move { peer };
+    let ran = run_in(dir, TalkFormat::Json, Pace::AsTaken, nothing).await;
+    let error = ran.report.as_ref().unwrap_err().to_string();
     assert!(error.ends_with("question.wav: it lasts 0.07 s"), "{error}");
 }
 
