@@ -2,11 +2,10 @@
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use app_server_protocol::SandboxModeName;
-use clap::builder::NonEmptyStringValueParser;
+use clap::builder::{NonEmptyStringValueParser, RangedU64ValueParser};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use config::Override;
 use headless::{Format, Input, Output, TalkFormat};
@@ -268,8 +267,14 @@ pub(crate) struct SessionsArgs {
     pub(crate) dir: Option<PathBuf>,
 
     /// At most this many
-    #[arg(short = 'n', long, value_name = "COUNT", default_value = "20")]
-    pub(crate) limit: NonZeroUsize,
+    #[arg(
+        short = 'n',
+        long,
+        value_name = "COUNT",
+        default_value = "20",
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..)
+    )]
+    pub(crate) limit: usize,
 
     /// Print one JSON object per line
     #[arg(long)]

@@ -1,9 +1,10 @@
 //! The composition root: what every face needs, put together once.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use app_server::AppServer;
+use app_server::{AppServer, ServeError};
 use app_server_client::{Client, Events, connect};
 use config::{Config, Environment, Home, Override, ProviderKind, VoiceService};
 use engine::Engine;
@@ -215,8 +216,12 @@ impl Served {
         let (read, write) = split(theirs);
         let (server, stop) = (Arc::clone(&self.server), self.stop.clone());
         self.connections.spawn(async move {
-            if let Err(error) = server.serve(read, write, source, &stop).await {
-                eprintln!("duet: {error}");
+            match server.serve(read, write, source, &stop).await {
+                Ok(()) => {}
+                // A face has what it came for, or has failed and says so, and did not wait for
+                // the last news.
+                Err(ServeError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => {}
+                Err(error) => eprintln!("duet: {error}"),
             }
         });
         let (read, write) = split(ours);

@@ -20,7 +20,7 @@ pub(crate) fn run(args: SessionsArgs) -> Result<Exit, Failure> {
     let SessionsArgs { dir, limit, json } = args;
     let dir = dir.map(|dir| directory(&dir, "--cd")).transpose()?;
     let home = Home::find(&Environment::of_process()).map_err(Failure::other)?;
-    let sessions = newest(&home, dir.as_deref(), limit.get());
+    let sessions = newest(&home, dir.as_deref(), limit);
     if sessions.is_empty() && !json {
         eprintln!(
             "no session is kept yet{}",

@@ -102,7 +102,9 @@ fn a_session_may_be_named_by_how_its_id_begins() {
     let ran = lab.run(&["exec", "resume", &id[..13], "which one?"]);
     ran.expect_failure(2, &[&id, &twin]);
     lab.run(&["exec", "resume"]).expect_failure(2, &["duet sessions", "--last"]);
-    assert_eq!(lab.run(&["sessions", "-n", "0"]).code, Some(2));
+    let none = lab.run(&["sessions", "-n", "0"]);
+    assert_eq!(none.code, Some(2));
+    assert!(none.err.contains("0 is not in 1.."), "{}", none.err);
 }
 
 /// Of a demo, or of a clone that was deleted.
