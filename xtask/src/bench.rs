@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::app_server::{AppServer, memory};
+use crate::model_host::{OwnHost, RUNTIME_DIR, models};
 use crate::step::{Guard, cargo, git, output, outside_git, run, target_dir};
 
 const ASSETS: &str = "assets";
@@ -84,7 +85,7 @@ pub(crate) fn measure(arguments: &Arguments) -> anyhow::Result<()> {
         rows.extend(initialize(&duet, &scratch)?);
     }
     if !arguments.without_models {
-        let models = models(arguments)?;
+        let models = models(arguments.models.as_deref())?;
         let examples = profile.build_examples()?;
         if !arguments.busy {
             rows.extend(talk(&duet, &models, &scratch)?);
@@ -138,25 +139,6 @@ impl Profile {
     }
 }
 
-/// Where `duet models fetch` puts them.
-fn models(arguments: &Arguments) -> anyhow::Result<PathBuf> {
-    let set =
-        |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let cache = || {
-        let cache = set("XDG_CACHE_HOME").filter(|dir| dir.is_absolute());
-        let cache = cache.or_else(|| set("HOME").map(|home| home.join(".cache")));
-        cache.map(|dir| dir.join("duet").join("models"))
-    };
-    let named = arguments.models.clone().or_else(|| set("DUET_MODELS"));
-    let dir = named.or_else(cache).context("no place for models: say --models DIR")?;
-    ensure!(
-        dir.join("silero_vad_16k.onnx").is_file(),
-        "{} holds no models: run `duet models fetch`, or name their folder with --models DIR",
-        dir.display()
-    );
-    Ok(fs::canonicalize(dir)?)
-}
-
 /// How long it takes to say its version: what every start costs.
 fn version(duet: &Path) -> anyhow::Result<Row> {
     let mut row = Row::new("`duet --version`", "ms");
@@ -175,7 +157,7 @@ fn initialize(duet: &Path, scratch: &Scratch) -> anyhow::Result<Vec<Row>> {
     for _ in 0..15 {
         let start = Instant::now();
         let mut command = Command::new(duet);
-        command.arg("app-server").env("DUET_HOME", scratch.0.join("home"));
+        command.arg("app-server").env("DUET_HOME", scratch.dir.join("home"));
         let server = AppServer::greet(&mut command)?;
         took.push_ms(start.elapsed());
         resident.samples.push(server.resident()?);
@@ -200,10 +182,10 @@ fn talk(duet: &Path, models: &Path, scratch: &Scratch) -> anyhow::Result<Vec<Row
             merge(&mut rows, Row::one("talk: engine, peak", "MB", engine));
         }
     }
-    let host = scratch.model_host()?.context("talk was answered without a model host")?;
+    let host = scratch.host.process()?.context("talk was answered without a model host")?;
     rows.push(Row::one("talk: model host, peak", "MB", memory(host, "VmHWM:")?));
     // What is measured next has the memory to itself too.
-    scratch.end_model_host();
+    scratch.host.end();
     Ok(rows)
 }
 
@@ -222,15 +204,14 @@ fn ask(duet: &Path, models: &Path, scratch: &Scratch, project: &Path) -> anyhow:
             .arg("--input")
             .arg(Path::new(ASSETS).join("demo/request.wav"))
             .arg("--output")
-            .arg(scratch.0.join("answer.wav"))
+            .arg(scratch.dir.join("answer.wav"))
             .arg("--cd")
             .arg(project)
-            .env("DUET_HOME", scratch.0.join("home"))
+            .env("DUET_HOME", scratch.dir.join("home"))
             .env("DUET_MODELS", models)
             // Prompts that were read before.
-            .env("XDG_CACHE_HOME", scratch.0.join("cache"))
-            // Where the model host has its socket.
-            .env("XDG_RUNTIME_DIR", scratch.runtime_dir())
+            .env("XDG_CACHE_HOME", scratch.dir.join("cache"))
+            .env(RUNTIME_DIR, scratch.host.runtime_dir())
             .env_remove("OPENAI_API_KEY")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -383,9 +364,11 @@ fn on_top(page: &str, entry: &str) -> anyhow::Result<String> {
     Ok(format!("{head}{MARK}{entry}{tail}"))
 }
 
-/// A directory of our own below `target`, made anew; and a model host of our own, which ends
-/// with this, though it would wait for others.
-struct Scratch(PathBuf);
+/// A directory of our own below `target`, made anew; and a model host of our own.
+struct Scratch {
+    dir: PathBuf,
+    host: OwnHost,
+}
 
 impl Scratch {
     fn new() -> anyhow::Result<Self> {
@@ -394,42 +377,13 @@ impl Scratch {
             fs::remove_dir_all(&dir)?;
         }
         fs::create_dir_all(dir.join("home"))?;
-        Ok(Self(dir))
-    }
-
-    /// Not below `target`, because the path of a socket must be short; not in the temporary
-    /// directory, where commands may write and the host's socket therefore may not be.
-    fn runtime_dir(&self) -> PathBuf {
-        Path::new("/var/tmp").join(format!("duet-bench-{}", std::process::id()))
-    }
-
-    /// The model host that has its socket there.
-    fn model_host(&self) -> anyhow::Result<Option<u32>> {
-        for entry in fs::read_dir("/proc")? {
-            let entry = entry?;
-            let Some(pid) = entry.file_name().to_str().and_then(|it| it.parse().ok()) else {
-                continue;
-            };
-            // It may have ended since it was listed.
-            let Ok(line) = fs::read(entry.path().join("cmdline")) else { continue };
-            if is_model_host(&line, &self.runtime_dir()) {
-                return Ok(Some(pid));
-            }
-        }
-        Ok(None)
-    }
-
-    fn end_model_host(&self) {
-        if let Ok(Some(host)) = self.model_host() {
-            // It may have ended by itself.
-            drop(Command::new("kill").arg(host.to_string()).status());
-        }
+        Ok(Self { dir, host: OwnHost::new("bench") })
     }
 
     /// A crate with one test that passes and one that fails. Running them leaves nothing that is
     /// not ignored: a new file would be a new prompt, which would have to be read.
     fn sample_project(&self) -> anyhow::Result<PathBuf> {
-        let project = self.0.join("sample");
+        let project = self.dir.join("sample");
         fs::create_dir_all(project.join("src"))?;
         fs::write(
             project.join("Cargo.toml"),
@@ -449,23 +403,6 @@ impl Scratch {
         output(git().args(["init", "-q"]).arg(&project))?;
         Ok(project)
     }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        self.end_model_host();
-        // Made only by `talk`.
-        drop(fs::remove_dir_all(self.runtime_dir()));
-    }
-}
-
-/// Whether a command line, as `/proc` has it, is `duet model-host {"socket":"RUNTIME_DIR/..."..}`.
-fn is_model_host(command_line: &[u8], runtime_dir: &Path) -> bool {
-    let mut words = command_line.split(|byte| *byte == 0).skip(1);
-    let named = words.next() == Some(b"model-host");
-    let start = words.next().and_then(|it| serde_json::from_slice::<Value>(it).ok());
-    let socket = start.as_ref().and_then(|it| it["socket"].as_str());
-    named && socket.is_some_and(|socket| Path::new(socket).starts_with(runtime_dir))
 }
 
 #[cfg(test)]
@@ -524,19 +461,6 @@ mod tests {
         );
         let error = latency("{\"type\":\"start\"}").unwrap_err().to_string();
         assert!(error.contains("talk told no latency"), "{error}");
-    }
-
-    #[test]
-    fn only_our_own_model_host_is_found() {
-        let line = |name: &str, socket: &str| {
-            format!("/x/duet\0{name}\0{}\0", json!({ "socket": socket, "options": {} }))
-        };
-        let is = |line: String| is_model_host(line.as_bytes(), Path::new("/tmp/duet-bench-7"));
-        assert!(is(line("model-host", "/tmp/duet-bench-7/duet/1.sock")));
-        assert!(!is(line("model-host", "/tmp/duet-0/1.sock")));
-        assert!(!is(line("model-host", "/tmp/duet-bench-71/duet/1.sock")));
-        assert!(!is(line("spawner", "/tmp/duet-bench-7/duet/1.sock")));
-        assert!(!is("/x/duet\0model-host\0".to_owned()));
     }
 
     #[test]
