@@ -4,6 +4,7 @@
 //! Each group writes its own part of `docs/voice-quality.md`; what is said around the tables there
 //! is written by hand.
 
+mod ears;
 mod requests;
 mod score;
 
@@ -33,6 +34,12 @@ pub(crate) struct Arguments {
     /// Only what has this in its name; writes no record
     #[arg(long, value_name = "NAME", conflicts_with = "record")]
     matching: Option<String>,
+    /// The coding phrases with the file names of the repositories told to the ears
+    #[arg(long)]
+    with_names: bool,
+    /// Where evals/voice/fetch_human.py left the recordings of people
+    #[arg(long, value_name = "DIR")]
+    human: Option<PathBuf>,
     /// Write the tables to docs/voice-quality.md
     #[arg(long)]
     record: bool,
@@ -48,12 +55,27 @@ pub(crate) struct Arguments {
 enum Group {
     /// The sixty requests to the agent
     Requests,
+    /// Words misheard, of people
+    Human,
+    /// Words misheard, of a hundred coding phrases
+    Phrases,
+    /// Whether turns end where the speaker's do
+    Turns,
 }
 
 pub(crate) fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     let wanted = |group| arguments.only.is_none_or(|only| only == group);
     if wanted(Group::Requests) {
         requests::ask_all(arguments)?;
+    }
+    if wanted(Group::Human) {
+        ears::human(arguments)?;
+    }
+    if wanted(Group::Phrases) {
+        ears::phrases(arguments)?;
+    }
+    if wanted(Group::Turns) {
+        ears::turns(arguments)?;
     }
     Ok(())
 }
