@@ -64,6 +64,14 @@ pub(crate) struct Task {
     may_change: Vec<String>,
 }
 
+#[cfg(test)]
+impl Task {
+    /// Whether an answer or an edit can fail it.
+    pub(crate) fn is_judged(&self) -> bool {
+        self.check.is_some() || !self.answer.is_empty()
+    }
+}
+
 /// What came of one request.
 #[derive(Default)]
 pub(crate) struct Outcome {

@@ -31,6 +31,9 @@ pub(crate) struct Arguments {
     /// Typed to this provider of your own configuration, instead of the bundled model
     #[arg(long, requires = "typed", value_name = "ID")]
     provider: Option<String>,
+    /// Judge the answers of the run before again, after a list of words was mended
+    #[arg(long)]
+    rejudge: bool,
     /// Only what has this in its name; writes no record
     #[arg(long, value_name = "NAME", conflicts_with = "record")]
     matching: Option<String>,

@@ -168,24 +168,23 @@ struct Turns {
     complete: (usize, usize),
     unfinished: (usize, usize),
     cut_off: (usize, usize),
+    /// Of these, where the words before the pause cannot be all.
+    cut_off_open: (usize, usize),
     waits_ms: Vec<u64>,
     uncut: usize,
 }
 
 /// Whether turns end where the speaker's do.
 pub(super) fn turns(arguments: &Arguments) -> anyhow::Result<()> {
-    let mut groups = vec![
-        ("requests", synthetic("requests/", false)?),
-        ("coding phrases", synthetic("phrases/", false)?),
-    ];
+    let mut groups = vec![("requests", synthetic("requests/", false)?)];
     if let Some(folder) = &arguments.human {
         groups.insert(0, ("people", people(folder)?));
     }
     let mut ears = Ears::start(arguments)?;
     let mut log = fs::File::create(details("turns.jsonl")?)?;
     let mut page = format!("{}.\n\n", stamp()?);
-    page += "| who | complete, taken | unfinished, not taken | pauses of 600 ms, cut off | wait, p50 | p95 | most |\n";
-    page += "|---|---|---|---|---|---|---|\n";
+    page += "| who | complete, taken | unfinished, not taken | pauses of 600 ms, cut off | of these, the words so far no sentence | wait, p50 | p95 | most |\n";
+    page += "|---|---|---|---|---|---|---|---|\n";
     let mut all = Turns::default();
     for (group, clips) in &groups {
         let mut turns = Turns::default();
@@ -204,7 +203,7 @@ pub(super) fn turns(arguments: &Arguments) -> anyhow::Result<()> {
 
 impl Turns {
     fn hear(&mut self, ears: &mut Ears, clip: &Clip) -> anyhow::Result<Value> {
-        let whole = ears.hear(clip, &json!({}))?;
+        let whole = ears.hear(clip, &json!({ "without_words": true }))?;
         // An utterance of several sentences may rightly be several turns: the last one counts.
         let wait = whole.turns.last().map(|it| it.taken_ms.saturating_sub(whole.sound_ends_ms));
         let taken = wait.is_some_and(|it| it <= SOON_MS);
@@ -224,14 +223,17 @@ impl Turns {
         let unfinished = !taken(&left, left.sound_ends_ms + SOON_MS);
         self.unfinished.0 += usize::from(unfinished);
         self.unfinished.1 += 1;
-        let pause = json!({ "pause": { "at_ms": cut, "ms": PAUSE_MS } });
+        let pause = json!({ "without_words": true, "pause": { "at_ms": cut, "ms": PAUSE_MS } });
         let paused = ears.hear(clip, &pause)?;
         let cut_off = taken(&paused, cut + PAUSE_MS + NOTICED_MS);
         self.cut_off.0 += usize::from(cut_off);
         self.cut_off.1 += 1;
+        let open = is_open(&left.text());
+        self.cut_off_open.0 += usize::from(cut_off && open);
+        self.cut_off_open.1 += usize::from(open);
         Ok(json!({
             "wait_ms": wait, "cut_ms": cut, "heard_before_the_cut": left.text(),
-            "unfinished": unfinished, "cut_off": cut_off,
+            "unfinished": unfinished, "cut_off": cut_off, "open": open,
             "asked_whole": whole.turns.last().map(|it| &it.complete),
             "asked_cut": left.turns.last().map(|it| &it.complete),
         }))
@@ -265,10 +267,11 @@ impl Turns {
             waits.get(place).map_or_else(String::new, |ms| format!("{ms} ms"))
         };
         format!(
-            "{} | {} | {} | {} | {} | {}",
+            "{} | {} | {} | {} | {} | {} | {}",
             share(self.complete),
             share(self.unfinished),
             share(self.cut_off),
+            share(self.cut_off_open),
             at(50),
             at(95),
             at(100)
@@ -283,6 +286,7 @@ impl Turns {
         add(&mut self.complete, other.complete);
         add(&mut self.unfinished, other.unfinished);
         add(&mut self.cut_off, other.cut_off);
+        add(&mut self.cut_off_open, other.cut_off_open);
         self.waits_ms.extend(&other.waits_ms);
         self.uncut += other.uncut;
     }
@@ -304,6 +308,18 @@ fn is_unfinished(said: &str, heard: &str) -> bool {
         }
     }
     true
+}
+
+/// Whether more must come after these words: the last one leads to another.
+fn is_open(heard: &str) -> bool {
+    const LEADS_ON: &[&str] = &[
+        "a", "an", "the", "this", "these", "my", "your", "his", "her", "its", "our", "their", "of",
+        "to", "from", "for", "with", "without", "in", "into", "on", "at", "by", "about", "between",
+        "and", "or", "but", "if", "when", "because", "that", "which", "than", "as", "is", "are",
+        "was", "were", "be", "do", "does", "did", "have", "has", "may", "can", "we", "i", "you",
+        "he", "it", "they", "not", "how", "what", "any", "every", "some", "very", "too", "one",
+    ];
+    words(heard).last().is_some_and(|last| LEADS_ON.contains(&last.as_str()))
 }
 
 fn chosen<'c>(clips: &'c [Clip], arguments: &Arguments) -> impl Iterator<Item = &'c Clip> {
@@ -406,13 +422,19 @@ mod tests {
     }
 
     #[test]
+    fn some_words_cannot_be_the_last() {
+        assert!(is_open("Which exit code does the"));
+        assert!(!is_open("Please enter your password."));
+    }
+
+    #[test]
     fn shares_and_waits_are_told() {
         let waits_ms = (1..=20).rev().map(|it| it * 10).collect();
         let mut turns = Turns { complete: (19, 20), waits_ms, ..Turns::default() };
         turns.add(&Turns { unfinished: (3, 4), cut_off: (1, 4), ..Turns::default() });
         assert_eq!(
             turns.cells(),
-            "19 of 20 (95 %) | 3 of 4 (75 %) | 1 of 4 (25 %) | 100 ms | 190 ms | 200 ms"
+            "19 of 20 (95 %) | 3 of 4 (75 %) | 1 of 4 (25 %) | 0 of 0 (0 %) | 100 ms | 190 ms | 200 ms"
         );
     }
 }

@@ -7,22 +7,27 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::Context as _;
+use serde::Deserialize;
 use serde_json::json;
 
 use super::score::{Errors, words};
 use super::{Arguments, FOLDER, cell, details, duet, recording, stamp};
 use crate::model_host::{OwnHost, RUNTIME_DIR, models};
-use crate::requests::{Outcome, Requests, Task, attempt, bundled, wrong_words};
+use crate::requests::{Outcome, Requests, Task, Usage, attempt, bundled, wrong_words};
 use crate::step::outside_git;
 
 pub(super) fn ask_all(arguments: &Arguments) -> anyhow::Result<()> {
     let requests = Requests::read(FOLDER, "requests.toml")?;
+    if arguments.rejudge {
+        let log = fs::read_to_string(details(&format!("{}.jsonl", way(arguments)))?)?;
+        return told(&requests, &judged_again(&requests, &log)?, arguments);
+    }
     let asker = Asker { duet: duet(arguments)?, arguments, host: OwnHost::new("voice") };
     let scratch = std::env::temp_dir().join(format!("duet-voice-quality-{}", std::process::id()));
-    let way = if arguments.typed { "typed" } else { "spoken" };
-    let mut log = fs::File::create(details(&format!("{way}.jsonl"))?)?;
+    let mut log = fs::File::create(details(&format!("{}.jsonl", way(arguments)))?)?;
     let mut outcomes = Vec::new();
     for task in &requests.tasks {
         if arguments.matching.as_ref().is_some_and(|only| !task.id.contains(only.as_str())) {
@@ -47,12 +52,52 @@ pub(super) fn ask_all(arguments: &Arguments) -> anyhow::Result<()> {
         outcomes.push((task, outcome));
     }
     fs::remove_dir_all(&scratch).with_context(|| scratch.display().to_string())?;
+    told(&requests, &outcomes, arguments)
+}
+
+fn way(arguments: &Arguments) -> &'static str {
+    if arguments.typed { "typed" } else { "spoken" }
+}
+
+fn told(
+    requests: &Requests,
+    outcomes: &[(&Task, Outcome)],
+    arguments: &Arguments,
+) -> anyhow::Result<()> {
     let passed = outcomes.iter().filter(|it| it.1.problems.is_empty()).count();
-    println!("{passed} of {} {way}", outcomes.len());
+    println!("{passed} of {} {}", outcomes.len(), way(arguments));
     if arguments.record {
-        super::record(way, &page(&requests, &outcomes, arguments)?)?;
+        super::record(way(arguments), &page(requests, outcomes, arguments)?)?;
     }
     Ok(())
+}
+
+/// The outcomes of a run before, their words judged by the lists as they are now.
+fn judged_again<'r>(requests: &'r Requests, log: &str) -> anyhow::Result<Vec<(&'r Task, Outcome)>> {
+    let mut outcomes = Vec::new();
+    for line in log.lines() {
+        let Whole { id, heard, steps, answer, spoken, mut problems, seconds } =
+            serde_json::from_str(line)?;
+        let task = requests.tasks.iter().find(|it| it.id == id).with_context(|| id.clone())?;
+        problems.retain(|it| !it.starts_with("the answer "));
+        problems.extend(wrong_words(task, &answer));
+        let took = Duration::from_secs_f64(seconds);
+        let usage = Usage::default();
+        outcomes.push((task, Outcome { problems, steps, answer, usage, took, heard, spoken }));
+    }
+    Ok(outcomes)
+}
+
+/// What [`whole`] wrote.
+#[derive(Deserialize)]
+struct Whole {
+    id: String,
+    heard: Vec<String>,
+    steps: Vec<String>,
+    answer: String,
+    spoken: Vec<String>,
+    problems: Vec<String>,
+    seconds: f64,
 }
 
 struct Asker<'a> {
@@ -176,4 +221,83 @@ fn page(
         )?;
     }
     Ok(page)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    fn requests() -> Requests {
+        // Tests run in the folder of their package.
+        Requests::read("../evals/voice", "requests.toml").expect("the requests")
+    }
+
+    #[test]
+    fn there_are_twenty_of_each_language_and_all_are_judged() {
+        let requests = requests();
+        let mut languages = BTreeMap::new();
+        for task in &requests.tasks {
+            let language = &requests.repository(task).expect("its repository").language;
+            *languages.entry(language.as_str()).or_insert(0) += 1;
+            assert!(task.is_judged(), "{}", task.id);
+        }
+        assert_eq!(languages, [("JavaScript", 20), ("Python", 20), ("Rust", 20)].into());
+    }
+
+    #[test]
+    fn what_was_recorded_is_what_is_asked() {
+        let index = fs::read_to_string("../evals/voice/recordings/index.json").expect("the index");
+        let index: Vec<serde_json::Value> = serde_json::from_str(&index).expect("JSON");
+        let said = |name: &str| index.iter().find(|it| it["name"] == name).map(|it| &it["text"]);
+        for task in requests().tasks {
+            let name = format!("requests/{}", task.id);
+            assert_eq!(said(&name), Some(&json!(task.prompt)));
+            assert!(recording(Path::new("../evals/voice"), &name).is_file(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_run_before_is_judged_by_the_words_as_they_are_now() {
+        let requests = requests();
+        let said = |answer: &str| {
+            let outcome = Outcome {
+                answer: answer.to_owned(),
+                problems: vec![
+                    "the answer has none of [\"35\"]".to_owned(),
+                    "x was changed".to_owned(),
+                ],
+                ..Outcome::default()
+            };
+            whole(&requests.tasks[0], &outcome).to_string()
+        };
+        let again = judged_again(&requests, &said("34 knots")).expect("what was written");
+        assert_eq!(again[0].1.problems, ["x was changed"]);
+        let again = judged_again(&requests, &said("35 knots")).expect("what was written");
+        assert_eq!(again[0].1.problems.len(), 2);
+    }
+
+    #[test]
+    fn ones_own_provider_is_asked_with_ones_own_configuration() {
+        let line = ["voice-quality", "--typed", "--provider", "acme"];
+        let Line { arguments } = Line::try_parse_from(line).expect("a command line");
+        let host = OwnHost::new("test");
+        let asker = Asker { duet: "duet".into(), arguments: &arguments, host };
+        let task = &requests().tasks[0];
+        let command = asker.command(task, Path::new("/r")).expect("a command");
+        let words: Vec<_> = command.get_args().collect();
+        let prompt = task.prompt.as_str();
+        assert_eq!(
+            words,
+            ["exec", "--json", "--cd", "/r", "--config", "model_provider=acme", prompt]
+        );
+        assert!(command.get_envs().all(|(name, value)| name != "DUET_HOME" && value.is_none()));
+    }
 }
