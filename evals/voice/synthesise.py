@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Speaks the requests and the coding phrases, by voices that the product does not ship.
+"""Speaks the requests, the coding phrases and the pauses, by voices that the product does not ship.
 
     evals/voice/synthesise.py WORK
 
@@ -64,8 +64,11 @@ def plan():
     lines = (HERE / "phrases.txt").read_text().splitlines()
     phrases = [line for line in lines if line and not line.startswith("#")]
     phrases = [("phrases/%03d" % number, text) for number, text in enumerate(phrases, 1)]
+    lines = (HERE / "pauses.txt").read_text().splitlines()
+    pauses = [line for line in lines if line and not line.startswith("#")]
+    pauses = [("pauses/%02d" % number, text) for number, text in enumerate(pauses, 1)]
     spoken = []
-    for group in (requests, phrases):
+    for group in (requests, phrases, pauses):
         for at, (name, text) in enumerate(group):
             # The rate changes with each round of the voices, so that each has both.
             rate = RATES[(at + at // len(VOICES)) % len(RATES)]

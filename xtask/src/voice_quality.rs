@@ -49,6 +49,9 @@ pub(crate) struct Arguments {
     /// This program instead of building one
     #[arg(long, value_name = "PATH")]
     duet: Option<PathBuf>,
+    /// What that program was built from, where it is not the commit here
+    #[arg(long, requires = "duet", value_name = "COMMIT")]
+    commit: Option<String>,
     /// Where the models are [default: $DUET_MODELS, else the user's cache]
     #[arg(long, value_name = "DIR")]
     models: Option<PathBuf>,
@@ -102,8 +105,11 @@ fn details(name: &str) -> anyhow::Result<PathBuf> {
 }
 
 /// When, of what, and on what.
-fn stamp() -> anyhow::Result<String> {
-    let commit = output(step::git().args(["rev-parse", "--short", "HEAD"]))?;
+fn stamp(arguments: &Arguments) -> anyhow::Result<String> {
+    let commit = match &arguments.commit {
+        Some(commit) => commit.clone(),
+        None => output(step::git().args(["rev-parse", "--short", "HEAD"]))?,
+    };
     let date = output(Command::new("date").args(["-u", "+%Y-%m-%d %H:%M"]))?;
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let cpu = cpu.lines().find_map(|it| it.strip_prefix("model name")).unwrap_or("");

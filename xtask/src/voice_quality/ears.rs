@@ -129,7 +129,7 @@ fn transcribe(part: &str, goal: &str, clips: &[Clip], arguments: &Arguments) -> 
     println!("{part}: {all}");
     let mut page = format!(
         "{}. {} utterances, words misheard: **{all}** (goal: {goal}).\n\n| voice | utterances | words misheard |\n|---|---|---|\n",
-        stamp()?,
+        stamp(arguments)?,
         worst.len()
     );
     for (voice, (count, errors)) in &voices {
@@ -162,6 +162,15 @@ const SOON_MS: u64 = 700;
 /// Voice activity notices this late that speech goes on.
 const NOTICED_MS: u64 = 100;
 
+/// Where an utterance is cut, or paused in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Between any two words.
+    Quietest,
+    /// Where the voice itself says that it will go on.
+    Comma,
+}
+
 /// What became of each way to hear a clip.
 #[derive(Default)]
 struct Turns {
@@ -176,33 +185,42 @@ struct Turns {
 
 /// Whether turns end where the speaker's do.
 pub(super) fn turns(arguments: &Arguments) -> anyhow::Result<()> {
-    let mut groups = vec![("requests", synthetic("requests/", false)?)];
+    let mut groups = vec![
+        ("requests", Place::Quietest, synthetic("requests/", false)?),
+        ("requests, where the speaker pauses", Place::Comma, synthetic("pauses/", false)?),
+    ];
     if let Some(folder) = &arguments.human {
-        groups.insert(0, ("people", people(folder)?));
+        groups.push(("people", Place::Quietest, people(folder)?));
+        let mut paused = people(folder)?;
+        paused.retain(|it| it.text.contains(','));
+        groups.push(("people, at a comma", Place::Comma, paused));
     }
     let mut ears = Ears::start(arguments)?;
     let mut log = fs::File::create(details("turns.jsonl")?)?;
-    let mut page = format!("{}.\n\n", stamp()?);
+    let mut page = format!("{}.\n\n", stamp(arguments)?);
     page += "| who | complete, taken | unfinished, not taken | pauses of 600 ms, cut off | of these, the words so far no sentence | wait, p50 | p95 | most |\n";
     page += "|---|---|---|---|---|---|---|---|\n";
-    let mut all = Turns::default();
-    for (group, clips) in &groups {
+    let mut paused = Turns::default();
+    for (group, place, clips) in &groups {
         let mut turns = Turns::default();
         for clip in chosen(clips, arguments) {
-            let told = turns.hear(&mut ears, clip)?;
+            let told = turns.hear(&mut ears, clip, *place)?;
             println!("{group} {}: {told}", clip.name);
             writeln!(log, "{}", json!({ "group": group, "name": clip.name, "told": told }))?;
         }
         writeln!(page, "| {group} | {} |", turns.cells())?;
-        all.add(&turns);
+        println!("{group}: {} clips were not cut", turns.uncut);
+        if *place == Place::Comma {
+            paused.add(&turns);
+        }
     }
-    writeln!(page, "| all | {} |", all.cells())?;
-    println!("{page}{} clips were not cut", all.uncut);
+    writeln!(page, "| all, where the speaker pauses or at a comma | {} |", paused.cells())?;
+    println!("{page}");
     if arguments.record { super::record("turns", &page) } else { Ok(()) }
 }
 
 impl Turns {
-    fn hear(&mut self, ears: &mut Ears, clip: &Clip) -> anyhow::Result<Value> {
+    fn hear(&mut self, ears: &mut Ears, clip: &Clip, place: Place) -> anyhow::Result<Value> {
         let whole = ears.hear(clip, &json!({ "without_words": true }))?;
         // An utterance of several sentences may rightly be several turns: the last one counts.
         let wait = whole.turns.last().map(|it| it.taken_ms.saturating_sub(whole.sound_ends_ms));
@@ -211,7 +229,7 @@ impl Turns {
         self.complete.1 += 1;
         self.waits_ms.extend(wait);
 
-        let Some((cut, left)) = self.cut(ears, clip, &whole)? else {
+        let Some((cut, left)) = self.cut(ears, clip, &whole, place)? else {
             self.uncut += 1;
             return Ok(json!({ "wait_ms": wait, "cut_ms": null }));
         };
@@ -246,10 +264,16 @@ impl Turns {
         ears: &mut Ears,
         clip: &Clip,
         whole: &Heard,
+        place: Place,
     ) -> anyhow::Result<Option<(u64, Heard)>> {
         for &at in &whole.dips_ms {
             let left = ears.hear(clip, &json!({ "until_ms": at }))?;
-            if is_unfinished(&clip.text, &left.text()) {
+            let heard = left.text();
+            let here = match place {
+                Place::Quietest => is_unfinished(&clip.text, &heard),
+                Place::Comma => is_at_comma(&clip.text, &heard),
+            };
+            if here {
                 return Ok(Some((at, left)));
             }
         }
@@ -308,6 +332,12 @@ fn is_unfinished(said: &str, heard: &str) -> bool {
         }
     }
     true
+}
+
+/// Whether `heard` is what is said before one of the commas.
+fn is_at_comma(said: &str, heard: &str) -> bool {
+    let heard = words(heard);
+    said.match_indices(',').any(|(at, _)| words(&said[..at]) == heard)
 }
 
 /// Whether more must come after these words: the last one leads to another.
@@ -419,6 +449,15 @@ mod tests {
         ] {
             assert!(!is_unfinished(said, heard), "{heard}");
         }
+    }
+
+    #[test]
+    fn a_pause_is_at_a_comma() {
+        let said = "Open the file, read it, and close it.";
+        assert!(is_at_comma(said, "Open the file..."));
+        assert!(is_at_comma(said, "open the file read it"));
+        assert!(!is_at_comma(said, "open the"));
+        assert!(!is_at_comma(said, said));
     }
 
     #[test]

@@ -176,7 +176,7 @@ fn page(
         parts.entry((1, &task.kind)).or_default().count(passed);
         misheard += Errors::between(&words(&task.prompt), &words(&outcome.heard.join(" ")));
     }
-    let mut page = format!("{}. **{} of {}**", stamp()?, all.0, all.1);
+    let mut page = format!("{}. **{} of {}**", stamp(arguments)?, all.0, all.1);
     if arguments.typed {
         let provider = arguments.provider.as_deref().unwrap_or("the bundled model");
         writeln!(page, " typed, by {provider}.\n")?;
