@@ -31,7 +31,8 @@ pub(crate) struct Arguments {
     /// Typed to this provider of your own configuration, instead of the bundled model
     #[arg(long, requires = "typed", value_name = "ID")]
     provider: Option<String>,
-    /// Judge the answers of the run before again, after a list of words was mended
+    /// Judge what the run before heard and answered again, after a transcript or a list of words
+    /// was mended
     #[arg(long)]
     rejudge: bool,
     /// Only what has this in its name; writes no record

@@ -85,6 +85,34 @@ impl Ears {
     }
 }
 
+/// Who hears the words.
+enum Listener {
+    Now(Ears),
+    /// What the run before heard, by the names of the clips.
+    Before(BTreeMap<String, String>),
+}
+
+impl Listener {
+    fn hear(&mut self, clip: &Clip) -> anyhow::Result<String> {
+        match self {
+            Self::Now(ears) => Ok(ears.hear(clip, &json!({}))?.text()),
+            Self::Before(heard) => {
+                heard.get(&clip.name).cloned().with_context(|| format!("{}: not heard", clip.name))
+            }
+        }
+    }
+}
+
+fn heard_before(log: &str) -> anyhow::Result<BTreeMap<String, String>> {
+    #[derive(Deserialize)]
+    struct Line {
+        name: String,
+        heard: String,
+    }
+    let lines = log.lines().map(|line| serde_json::from_str(line).map_err(Into::into));
+    lines.map(|line: anyhow::Result<Line>| line.map(|it| (it.name, it.heard))).collect()
+}
+
 /// Words misheard, of people.
 pub(super) fn human(arguments: &Arguments) -> anyhow::Result<()> {
     let Some(folder) = &arguments.human else {
@@ -106,13 +134,17 @@ pub(super) fn phrases(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 fn transcribe(part: &str, goal: &str, clips: &[Clip], arguments: &Arguments) -> anyhow::Result<()> {
-    let mut ears = Ears::start(arguments)?;
-    let mut log = fs::File::create(details(&format!("{}.jsonl", part.replace(' ', "-")))?)?;
+    let log = details(&format!("{}.jsonl", part.replace(' ', "-")))?;
+    let mut ears = match arguments.rejudge {
+        true => Listener::Before(heard_before(&fs::read_to_string(&log)?)?),
+        false => Listener::Now(Ears::start(arguments)?),
+    };
+    let mut log = fs::File::create(log)?;
     let mut all = Errors::default();
     let mut voices: BTreeMap<&str, (usize, Errors)> = BTreeMap::new();
     let mut worst = Vec::new();
     for clip in chosen(clips, arguments) {
-        let heard = ears.hear(clip, &json!({}))?.text();
+        let heard = ears.hear(clip)?;
         let errors = Errors::between(&words(&clip.text), &words(&heard));
         println!("{:>5.1} {}: {}\n      {heard}", errors.rate(), clip.name, clip.text);
         writeln!(
@@ -449,6 +481,14 @@ mod tests {
         ] {
             assert!(!is_unfinished(said, heard), "{heard}");
         }
+    }
+
+    #[test]
+    fn what_was_heard_before_is_found_by_its_name() {
+        let log = "{\"name\":\"a\",\"said\":\"x\",\"heard\":\"y z\",\"wrong\":2}\n";
+        let heard = heard_before(log).expect("a line");
+        assert_eq!(heard.get("a").map(String::as_str), Some("y z"));
+        assert!(heard_before("nothing").is_err());
     }
 
     #[test]
