@@ -70,9 +70,9 @@ def plan():
     spoken = []
     for group in (requests, phrases, pauses):
         for at, (name, text) in enumerate(group):
-            # The rate changes with each round of the voices, so that each has both.
-            rate = RATES[(at + at // len(VOICES)) % len(RATES)]
-            spoken.append((name, text, VOICES[at % len(VOICES)], rate))
+            voice = at % len(VOICES)
+            rate = RATES[voice % len(RATES)]
+            spoken.append((name, text, VOICES[voice], rate))
     (HERE / "recordings").mkdir(exist_ok=True)
     with open(HERE / "recordings" / "index.json", "w") as file:
         rows = [json.dumps({"name": name, "voice": voice, "rate": rate, "text": text}) for name, text, voice, rate in spoken]

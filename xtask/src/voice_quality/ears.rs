@@ -127,7 +127,7 @@ pub(super) fn human(arguments: &Arguments) -> anyhow::Result<()> {
 /// Words misheard, of coding phrases.
 pub(super) fn phrases(arguments: &Arguments) -> anyhow::Result<()> {
     let named = match arguments.with_names {
-        true => "phrases with the names of the repositories",
+        true => "phrases-with-names",
         false => "phrases",
     };
     transcribe(named, "10 %", &synthetic("phrases/", arguments.with_names)?, arguments)
