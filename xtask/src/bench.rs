@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::app_server::{AppServer, memory};
+use crate::model_host::{RUNTIME_DIR, models};
 use crate::page;
 use crate::scratch::Scratch;
 use crate::step::{Guard, cargo, output, outside_git, run, target_dir};
@@ -141,25 +142,6 @@ impl Profile {
     }
 }
 
-/// Where `duet models fetch` puts them.
-pub(crate) fn models(named: Option<&Path>) -> anyhow::Result<PathBuf> {
-    let set =
-        |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let cache = || {
-        let cache = set("XDG_CACHE_HOME").filter(|dir| dir.is_absolute());
-        let cache = cache.or_else(|| set("HOME").map(|home| home.join(".cache")));
-        cache.map(|dir| dir.join("duet").join("models"))
-    };
-    let named = named.map(Path::to_owned).or_else(|| set("DUET_MODELS"));
-    let dir = named.or_else(cache).context("no place for models: say --models DIR")?;
-    ensure!(
-        dir.join("silero_vad_16k.onnx").is_file(),
-        "{} holds no models: run `duet models fetch`, or name their folder with --models DIR",
-        dir.display()
-    );
-    Ok(fs::canonicalize(dir)?)
-}
-
 /// How long it takes to say its version: what every start costs.
 fn version(duet: &Path) -> anyhow::Result<Row> {
     let mut row = Row::new("`duet --version`", "ms");
@@ -203,10 +185,10 @@ fn talk(duet: &Path, models: &Path, scratch: &Scratch) -> anyhow::Result<Vec<Row
             merge(&mut rows, Row::one("talk: engine, peak", "MB", engine));
         }
     }
-    let host = scratch.model_host()?.context("talk was answered without a model host")?;
+    let host = scratch.host.process()?.context("talk was answered without a model host")?;
     rows.push(Row::one("talk: model host, peak", "MB", memory(host, "VmHWM:")?));
     // What is measured next has the memory to itself too.
-    scratch.end_model_host();
+    scratch.host.end();
     Ok(rows)
 }
 
@@ -233,7 +215,7 @@ fn ask(duet: &Path, models: &Path, scratch: &Scratch, project: &Path) -> anyhow:
             // Prompts that were read before.
             .env("XDG_CACHE_HOME", scratch.dir.join("cache"))
             // Where the model host has its socket.
-            .env("XDG_RUNTIME_DIR", scratch.runtime_dir())
+            .env(RUNTIME_DIR, scratch.host.runtime_dir())
             .env_remove("OPENAI_API_KEY")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -8,12 +8,15 @@ mod deny;
 mod gates;
 mod graph;
 mod layers;
+mod model_host;
 mod mutants;
 mod page;
+mod requests;
 mod scratch;
 mod soak;
 mod step;
 mod test;
+mod voice_quality;
 
 use std::process::ExitCode;
 
@@ -36,6 +39,8 @@ enum Task {
     Test(test::Arguments),
     /// Ask the bundled model twenty things and record the result in docs/agent-eval.md
     AgentEval(agent_eval::Arguments),
+    /// Speak sixty requests to the agent, and measure how well it hears (docs/voice-quality.md)
+    VoiceQuality(voice_quality::Arguments),
     /// Run the demo many times and record the result in docs/demo-runs.md
     DemoRuns(demo_runs::Arguments),
     /// Plant bugs one at a time and see whether a test notices; records it in docs/mutants.md
@@ -54,6 +59,7 @@ fn main() -> ExitCode {
         Task::Deny => deny::check(),
         Task::Test(arguments) => test::run(&arguments),
         Task::AgentEval(arguments) => agent_eval::run_all(&arguments),
+        Task::VoiceQuality(arguments) => voice_quality::measure(&arguments),
         Task::DemoRuns(arguments) => demo_runs::record(&arguments),
         Task::Mutants(arguments) => mutants::plant_all(&arguments),
         Task::Gates(arguments) => gates::hold(&arguments),

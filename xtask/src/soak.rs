@@ -28,7 +28,8 @@ use self::director::{Act, Complaint, Director, Note, Record};
 use self::plan::{Plan, Turn};
 use self::sound::Watch;
 use self::verdict::{Sample, Seen, judge};
-use crate::bench::{Profile, models};
+use crate::bench::Profile;
+use crate::model_host::{RUNTIME_DIR, models};
 use crate::page;
 use crate::scratch::Scratch;
 use crate::step::{Guard, outside_git, target_dir};
@@ -156,7 +157,7 @@ fn converse(arguments: &Arguments, recordings: &[Recording], log: &Log) -> anyho
             .env("DUET_HOME", scratch.dir.join("home"))
             .env("DUET_MODELS", &models)
             .env("XDG_CACHE_HOME", scratch.dir.join("cache"))
-            .env("XDG_RUNTIME_DIR", scratch.runtime_dir())
+            .env(RUNTIME_DIR, scratch.host.runtime_dir())
             .env_remove("OPENAI_API_KEY")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

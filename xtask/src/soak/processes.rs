@@ -32,7 +32,7 @@ const TICKS: f64 = 100.0;
 /// name of their task. What confines commands comes and goes with them, and is not told.
 pub(crate) fn held(program: &Path, engine: u32, scratch: &Scratch) -> BTreeMap<String, Held> {
     let mut all: BTreeMap<String, Held> = BTreeMap::new();
-    let host = scratch.model_host().ok().flatten();
+    let host = scratch.host.process().ok().flatten();
     for (pid, parent) in parents() {
         if pid != engine && parent != engine && Some(pid) != host {
             continue;

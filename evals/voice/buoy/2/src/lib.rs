@@ -1,0 +1,4 @@
+//! What the wave buoy logs, and what follows from it.
+
+pub mod alarm;
+pub mod reading;

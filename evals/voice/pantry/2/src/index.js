@@ -1,0 +1,2 @@
+export { check } from "./recipe.js";
+export { scale } from "./scale.js";

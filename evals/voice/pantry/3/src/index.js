@@ -1,0 +1,3 @@
+export { check } from "./recipe.js";
+export { scale } from "./scale.js";
+export { shoppingList } from "./shopping.js";

@@ -1,0 +1,5 @@
+export { format } from "./format.js";
+export { check } from "./recipe.js";
+export { scale } from "./scale.js";
+export { shoppingList } from "./shopping.js";
+export { convert } from "./units.js";

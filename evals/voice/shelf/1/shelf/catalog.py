@@ -1,0 +1,17 @@
+"""All our books."""
+
+from shelf.book import Book
+
+
+class Catalog:
+    def __init__(self):
+        self.books = []
+
+    def add(self, title, author):
+        book = Book(title, author)
+        self.books.append(book)
+        return book
+
+    def in_shelf_order(self):
+        """As they stand on the shelf: by the surname of the author, then by title."""
+        return sorted(self.books, key=lambda book: (book.surname(), book.title))

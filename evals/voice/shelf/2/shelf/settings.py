@@ -1,0 +1,12 @@
+"""The rules, as numbers."""
+
+import os
+
+# Where the data is kept.
+FOLDER = os.environ.get("SHELF_HOME", os.path.expanduser("~/.shelf"))
+
+# How long a book may stay away.
+LOAN_DAYS = 21
+
+# How many books one reader has at a time.
+MAX_LOANS = 5
