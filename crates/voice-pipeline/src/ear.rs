@@ -2,7 +2,8 @@
 //!
 //! Speech begins after a few voiced frames, and with the sound just before them. In a pause
 //! the end-of-turn model is asked: an utterance that sounds complete ends at once, one that
-//! does not is waited for. While the model is asked the clock stands still, so a recording
+//! does not is waited for. A client that asks for more silence than speakers leave inside a sentence
+//! gets it also then, and is told meanwhile that the utterance is probably over. While the model is asked the clock stands still, so a recording
 //! that is fed faster than it plays ends its turns where a live one would.
 
 use std::collections::VecDeque;
@@ -33,6 +34,10 @@ const NEXT_ASK: Duration = Duration::from_millis(500);
 /// What sounds unfinished is waited for three times as long as the client asked for, within
 /// these bounds: people pause that long to think, and then give up on a machine.
 const UNFINISHED: Duration = Duration::from_millis(2_000);
+
+/// As long as people pause inside a sentence, a breath or a comma. A client that wants a turn to end
+/// after less is in a hurry, and gets it as soon as it sounds complete.
+const INSIDE: Duration = Duration::from_millis(600);
 
 /// Sound behind the end of speech that belongs to the utterance: word ends are soft.
 const TAIL: Duration = Duration::from_millis(300);
@@ -79,6 +84,10 @@ struct Speech {
     /// How long a pause must be for the model to be asked next.
     next_ask: u64,
     model: Model,
+    /// It sounded complete in the pause that we are in.
+    complete: bool,
+    /// How long the pause must be then.
+    settle: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +104,8 @@ struct Rule {
     threshold: f32,
     padding: u64,
     first_ask: u64,
+    /// Ends an utterance that sounds complete; none where it ends at once.
+    settle: u64,
     /// Ends an utterance on which there is no verdict.
     silence: u64,
     /// Ends an utterance that sounds unfinished.
@@ -113,6 +124,12 @@ pub(crate) enum Heard {
     Asking {
         pcm: Arc<[i16]>,
     },
+    /// It is probably over, and this is what was said: a pause is waited for.
+    Complete {
+        pcm: Arc<[i16]>,
+    },
+    /// It was not.
+    WentOn,
     /// Up to here.
     SpeechEnded {
         end: u64,
@@ -202,6 +219,8 @@ impl Ear {
                     pause: None,
                     next_ask: rule.first_ask,
                     model: Model::Free,
+                    complete: false,
+                    settle: rule.settle,
                 });
                 Heard::SpeechStarted { at }
             }
@@ -209,6 +228,9 @@ impl Ear {
                 if voiced {
                     speech.pause = None;
                     speech.next_ask = rule.first_ask;
+                    if std::mem::take(&mut speech.complete) {
+                        return Heard::WentOn;
+                    }
                 } else if silent && speech.pause.is_none() {
                     speech.pause = Some(frame.start);
                 }
@@ -225,8 +247,20 @@ impl Ear {
         }
         speech.model = if complete.is_none() { Model::Lost } else { Model::Free };
         match complete {
+            Some(true) if speech.pause.is_some_and(|it| self.judged - it < speech.settle) => {
+                speech.complete = true;
+                let start = speech.start;
+                Heard::Complete { pcm: self.copy(start..self.judged) }
+            }
             Some(true) => self.end(),
             Some(false) | None => self.weigh(),
+        }
+    }
+
+    /// The speech that is going on ends as soon as it sounds complete.
+    pub(crate) fn hurry(&mut self) {
+        if let State::Speech(speech) = &mut self.state {
+            speech.settle = 0;
         }
     }
 
@@ -262,6 +296,8 @@ impl Ear {
         };
         match speech.model {
             Model::Asked => Heard::Nothing,
+            Model::Free if speech.complete && speech.settle <= pause => self.end(),
+            Model::Free if speech.complete => Heard::Nothing,
             Model::Lost if rule.silence <= pause => self.end(),
             Model::Lost => Heard::Nothing,
             Model::Free if rule.give_up <= pause => self.end(),
@@ -317,6 +353,7 @@ impl Rule {
                 threshold,
                 padding: samples(prefix_padding),
                 first_ask: samples(FIRST_ASK.min(silence)),
+                settle: if INSIDE < silence { samples(silence) } else { 0 },
                 silence: samples(silence),
                 give_up: samples(silence.max((3 * silence).min(UNFINISHED))),
                 idle: idle.map(samples),
@@ -325,6 +362,7 @@ impl Rule {
                 threshold: 0.5,
                 padding: samples(Duration::from_millis(300)),
                 first_ask: samples(FIRST_ASK),
+                settle: 0,
                 silence: samples(patience.min(Duration::from_secs(1))),
                 give_up: samples(patience),
                 idle: None,

@@ -88,6 +88,8 @@ pub struct Pipeline {
     over_reply: Option<u64>,
     conversation: Conversation,
     writing_down: BTreeMap<ItemId, Dictation>,
+    /// The words of speech that is probably over.
+    draft: Option<Draft>,
     /// What the user said, in order, that the next automatic response has to answer.
     unanswered: Vec<ItemId>,
     /// When everything that was said will have sounded, on the ear's clock, which is as fast as
@@ -108,9 +110,26 @@ pub struct Pipeline {
 enum Task {
     EndOfTurn,
     Transcribe(ItemId),
+    Draft,
     Route,
     Write(ResponseId),
     Speak(ResponseId),
+}
+
+/// What was heard of speech that is probably over, so that its words are there when it is.
+#[derive(Debug)]
+enum Draft {
+    /// A recogniser is at work on it, for this item where the speech is over.
+    Asked(Option<ItemId>),
+    Written(Words),
+}
+
+/// What a recogniser made of a sound.
+#[derive(Debug, Clone, PartialEq)]
+struct Words {
+    text: String,
+    log_probability: f32,
+    no_speech: f32,
 }
 
 /// The transcript of one item on its way.
@@ -149,6 +168,7 @@ impl Pipeline {
             over_reply: None,
             conversation: Conversation::default(),
             writing_down: BTreeMap::new(),
+            draft: None,
             unanswered: Vec::new(),
             sounds_until: 0,
             work: Work::default(),

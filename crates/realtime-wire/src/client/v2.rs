@@ -27,6 +27,9 @@ const PROMPT_DESCRIPTION: &str = "What the user asked for, in the user's own wor
 /// What the service writes the user's words down with.
 const TRANSCRIPTION_MODEL: &str = "gpt-4o-mini-transcribe";
 
+/// What our own voice waits for: a little longer than speakers pause inside a sentence.
+const OWN_SILENCE_MS: u64 = 608;
+
 /// Keys under which models were seen to put the request, best first.
 const REQUEST_KEYS: [&str; 5] = ["input_transcript", "input", "text", "prompt", "query"];
 
@@ -86,11 +89,7 @@ fn session(config: &SessionConfig) -> Value {
                     "format": format,
                     "noise_reduction": { "type": "near_field" },
                     "transcription": transcription,
-                    "turn_detection": {
-                        "type": "server_vad",
-                        "interrupt_response": *barge_in == BargeIn::ByService,
-                        "create_response": true,
-                    },
+                    "turn_detection": turn_detection(*barge_in),
                 },
                 "output": { "format": format, "voice": voice },
             },
@@ -108,6 +107,22 @@ fn session(config: &SessionConfig) -> Value {
                 },
             }],
             "tool_choice": "auto",
+        }),
+    }
+}
+
+fn turn_detection(barge_in: BargeIn) -> Value {
+    match barge_in {
+        BargeIn::ByService => json!({
+            "type": "server_vad",
+            "interrupt_response": true,
+            "create_response": true,
+        }),
+        BargeIn::Weighed => json!({
+            "type": "server_vad",
+            "silence_duration_ms": OWN_SILENCE_MS,
+            "interrupt_response": false,
+            "create_response": true,
         }),
     }
 }

@@ -23,6 +23,10 @@ impl Pipeline {
                 self.idle = Idle::Off;
                 let is_over_reply = self.is_busy() || at < self.sounds_until;
                 self.over_reply = is_over_reply.then_some(at);
+                if is_over_reply {
+                    // Somebody waits to know whether the reply goes on.
+                    self.ear.hurry();
+                }
                 self.send(Event::SpeechStarted { audio_start_ms: millis(at), item });
                 if self.turn_detection().is_some_and(|it| it.interrupt_response) {
                     self.fall_silent();
@@ -32,6 +36,8 @@ impl Pipeline {
                 }
             }
             Heard::Asking { pcm } => self.start(Job::CheckEndOfTurn { pcm }, Task::EndOfTurn),
+            Heard::Complete { pcm } => self.begin_draft(&pcm),
+            Heard::WentOn => self.drop_draft(),
             Heard::SpeechEnded { end, pcm } => {
                 let Some(item) = self.speech.take() else {
                     never!("speech ended that never began");
@@ -65,7 +71,7 @@ impl Pipeline {
         self.conversation.push(item.clone());
         self.send(Event::ItemAdded { item: item.clone(), previous: previous.clone() });
         self.send(Event::ItemDone { item, previous });
-        self.write_down(id, &pcm);
+        self.write_down_speech(id, &pcm);
     }
 
     pub(super) fn go_deaf(&mut self, message: String) {
@@ -87,6 +93,7 @@ impl Pipeline {
     pub(super) fn forget_speech(&mut self) -> Option<ItemId> {
         self.cancel_jobs(|task| *task == Task::EndOfTurn);
         self.over_reply = None;
+        self.drop_draft();
         self.speech.take()
     }
 

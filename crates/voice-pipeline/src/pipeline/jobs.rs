@@ -17,11 +17,23 @@ impl Pipeline {
             }
             (Task::Transcribe(item), JobNews::Transcript { text, log_probability, no_speech }) => {
                 self.jobs.remove(&epoch);
-                let nobody = NOBODY_SPOKE < no_speech && log_probability < A_GUESS;
-                let sound = log_probability < UNSURE
-                    && self.is_short_and_over_a_reply(&item)
-                    && !utterance::is_stop(&text);
-                self.on_transcript(item, if nobody || sound { "" } else { &text });
+                self.on_words(item, Words { text, log_probability, no_speech });
+            }
+            (Task::Draft, JobNews::Transcript { text, log_probability, no_speech }) => {
+                self.jobs.remove(&epoch);
+                let words = Words { text, log_probability, no_speech };
+                match self.draft.take() {
+                    Some(Draft::Asked(Some(item))) => self.on_words(item, words),
+                    Some(Draft::Asked(None)) => self.draft = Some(Draft::Written(words)),
+                    Some(Draft::Written(_)) | None => never!("words that nobody asked for"),
+                }
+            }
+            (Task::Draft, JobNews::Failed { message }) => {
+                self.jobs.remove(&epoch);
+                // Where the speech is not over yet, it will be written down when it is.
+                if let Some(Draft::Asked(Some(item))) = self.draft.take() {
+                    self.on_transcription_failed(item, message);
+                }
             }
             (Task::Transcribe(item), JobNews::Failed { message }) => {
                 self.jobs.remove(&epoch);
@@ -75,7 +87,7 @@ impl Pipeline {
                 | JobNews::Done,
             )
             | (
-                Task::Transcribe(_),
+                Task::Transcribe(_) | Task::Draft,
                 JobNews::EndOfTurn { .. }
                 | JobNews::Routed { .. }
                 | JobNews::Text { .. }
@@ -108,6 +120,15 @@ impl Pipeline {
                 | JobNews::Call { .. },
             ) => never!("a job was answered with another job's news"),
         }
+    }
+
+    pub(super) fn on_words(&mut self, item: ItemId, words: Words) {
+        let Words { text, log_probability, no_speech } = words;
+        let nobody = NOBODY_SPOKE < no_speech && log_probability < A_GUESS;
+        let sound = log_probability < UNSURE
+            && self.is_short_and_over_a_reply(&item)
+            && !utterance::is_stop(&text);
+        self.on_transcript(item, if nobody || sound { "" } else { &text });
     }
 
     fn on_end_of_turn(&mut self, complete: Option<bool>) {

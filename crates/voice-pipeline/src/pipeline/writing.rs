@@ -3,29 +3,70 @@
 use super::*;
 
 impl Pipeline {
+    /// Words take as long as the pause that is waited for, so they are written down meanwhile. Long
+    /// speech is not: it is written down in pieces.
+    pub(super) fn begin_draft(&mut self, pcm: &Arc<[i16]>) {
+        self.drop_draft();
+        if self.draft.is_none() && segments(pcm).len() == 1 {
+            self.draft = Some(Draft::Asked(None));
+            self.transcribe(pcm, Task::Draft);
+        }
+    }
+
+    pub(super) fn drop_draft(&mut self) {
+        // With an item it is nobody's to drop: that speech is over.
+        if !matches!(self.draft, Some(Draft::Asked(Some(_)))) {
+            self.cancel_jobs(|task| *task == Task::Draft);
+            self.draft = None;
+        }
+    }
+
+    /// What the ear found to be said.
+    pub(super) fn write_down_speech(&mut self, id: ItemId, pcm: &Arc<[i16]>) {
+        match self.draft.take() {
+            Some(Draft::Written(words)) => {
+                self.dictation(id.clone(), VecDeque::new(), pcm.len());
+                self.on_words(id, words);
+            }
+            Some(Draft::Asked(None)) => {
+                self.dictation(id.clone(), VecDeque::new(), pcm.len());
+                self.draft = Some(Draft::Asked(Some(id)));
+            }
+            other => {
+                self.draft = other;
+                self.write_down(id, pcm);
+            }
+        }
+    }
+
     pub(super) fn write_down(&mut self, id: ItemId, pcm: &Arc<[i16]>) {
         let mut parts: VecDeque<Arc<[i16]>> = match segments(pcm).as_slice() {
             [_] => [Arc::clone(pcm)].into(),
             pieces => pieces.iter().map(|it| Arc::from(&pcm[it.clone()])).collect(),
         };
         let first = parts.pop_front().unwrap_or_default();
-        let over_reply = self.over_reply.take();
-        let dictation = Dictation { parts, text: Vec::new(), samples: pcm.len(), over_reply };
-        self.writing_down.insert(id.clone(), dictation);
-        self.transcribe(id, first);
+        self.dictation(id.clone(), parts, pcm.len());
+        self.transcribe(&first, Task::Transcribe(id));
     }
 
-    fn transcribe(&mut self, id: ItemId, pcm: Arc<[i16]>) {
+    fn dictation(&mut self, id: ItemId, parts: VecDeque<Arc<[i16]>>, samples: usize) {
+        let over_reply = self.over_reply.take();
+        let dictation = Dictation { parts, text: Vec::new(), samples, over_reply };
+        self.writing_down.insert(id, dictation);
+    }
+
+    fn transcribe(&mut self, pcm: &Arc<[i16]>, task: Task) {
+        let pcm = Arc::clone(pcm);
         let Transcription { language, vocabulary } =
             self.settings.transcription.clone().unwrap_or_default();
-        self.start(Job::Transcribe { pcm, language, vocabulary }, Task::Transcribe(id));
+        self.start(Job::Transcribe { pcm, language, vocabulary }, task);
     }
 
     pub(super) fn on_transcript(&mut self, id: ItemId, text: &str) {
         let Some(dictation) = self.writing_down.get_mut(&id) else { return };
         dictation.text.extend(Some(words_heard(text)).filter(|it| !it.is_empty()));
         if let Some(next) = dictation.parts.pop_front() {
-            self.transcribe(id, next);
+            self.transcribe(&next, Task::Transcribe(id));
             return;
         }
         let transcript = dictation.text.join(" ");

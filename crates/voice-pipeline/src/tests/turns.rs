@@ -563,3 +563,100 @@ fn an_empty_result_is_still_said() {
 "#,
     );
 }
+
+/// Who speaks on after as long as a comma is still in the same sentence; meanwhile it was written
+/// down, and that again.
+#[test]
+fn a_pause_inside_a_sentence_ends_no_turn() {
+    check(
+        r#"
+silence=608
+> speech 640
+  speech started item_1 at 0ms
+> silence 224
+  start #1 end of turn? after 864ms
+> complete #1
+  start #2 transcribe 864ms
+> silence 320
+> speech 640
+  cancel #2
+> silence 224
+  start #3 end of turn? after 2048ms
+> complete #3
+  start #4 transcribe 2048ms
+> heard #4 "Add a test to the parser."
+> silence 352
+> silence 32
+  speech stopped item_1 at 2124ms
+  committed item_1 first
+  added item_1 User "" first
+  done item_1 User "" first
+  transcribed item_1 "Add a test to the parser." of 2.124s
+  response resp_1 created
+  resp_1/0 added item_2 Assistant "" (in progress)
+  added item_2 Assistant "" (in progress) after item_1
+  item_2 part audio ""
+  item_2 words +"Okay, one moment."
+  start #5 speak "Okay, one moment."
+"#,
+    );
+}
+
+/// The words are on their way when the turn ends.
+#[test]
+fn words_may_come_after_the_turn_that_they_were_drafted_for() {
+    check(
+        r#"
+silence=608
+> speech 640
+  speech started item_1 at 0ms
+> silence 224
+  start #1 end of turn? after 864ms
+> complete #1
+  start #2 transcribe 864ms
+> silence 384
+  speech stopped item_1 at 940ms
+  committed item_1 first
+  added item_1 User "" first
+  done item_1 User "" first
+> heard #2 "Run the tests."
+  transcribed item_1 "Run the tests." of 0.94s
+  response resp_1 created
+  resp_1/0 added item_2 Assistant "" (in progress)
+  added item_2 Assistant "" (in progress) after item_1
+  item_2 part audio ""
+  item_2 words +"Okay, one moment."
+  start #3 speak "Okay, one moment."
+"#,
+    );
+}
+
+#[test]
+fn a_draft_that_fails_is_written_again() {
+    check(
+        r#"
+silence=608
+> speech 640
+  speech started item_1 at 0ms
+> silence 224
+  start #1 end of turn? after 864ms
+> complete #1
+  start #2 transcribe 864ms
+> failed #2 "no ear"
+> silence 384
+  speech stopped item_1 at 940ms
+  committed item_1 first
+  added item_1 User "" first
+  done item_1 User "" first
+  start #3 transcribe 940ms
+> heard #3 "Run the tests."
+  transcribed item_1 "Run the tests." of 0.94s
+  response resp_1 created
+  resp_1/0 added item_2 Assistant "" (in progress)
+  added item_2 Assistant "" (in progress) after item_1
+  item_2 part audio ""
+  item_2 words +"Okay, one moment."
+  start #4 speak "Okay, one moment."
+"#,
+    );
+}
