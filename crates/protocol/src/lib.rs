@@ -27,8 +27,8 @@ pub use crate::model::{
     ReasoningSummary, Role, ToolCall, ToolChoice, ToolEffect, ToolSpec, Usage,
 };
 pub use crate::realtime::{
-    BargeIn, Fault, FaultKind, Handoff, RealtimeCommand, RealtimeEvent, ResponseOutcome,
-    SessionConfig, SessionMode, TranscriptLine, labels,
+    BargeIn, Fault, FaultKind, Handoff, OWN_SILENCE, RealtimeCommand, RealtimeEvent,
+    ResponseOutcome, SessionConfig, SessionMode, TranscriptLine, labels,
 };
 pub use crate::schema::{Property, Schema};
 pub use crate::thread::{

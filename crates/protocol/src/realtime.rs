@@ -26,6 +26,10 @@ pub enum BargeIn {
     Weighed,
 }
 
+/// Silence after which our own voice takes the turn: a little longer than speakers pause inside a
+/// sentence, 19 verdicts on speech.
+pub const OWN_SILENCE: Duration = Duration::from_millis(608);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SessionMode {
     Conversational,

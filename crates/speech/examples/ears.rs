@@ -17,7 +17,7 @@ use audio_dsp::{DUET_HZ, Resampler, SPEECH_HZ, f32_from_pcm16, f32_to_pcm16};
 use serde::{Deserialize, Serialize};
 use speech::{Asr, AsrFiles, AsrOptions, Cores, EndOfTurn, VAD_FRAME, Vad};
 use voice_pipeline::{
-    Event, Input, Job, JobNews, Output, Pipeline, SessionKind, Settings, Transcription,
+    Detector, Event, Input, Job, JobNews, Output, Pipeline, SessionKind, Settings, Transcription,
 };
 
 /// A client's frame: 20 ms.
@@ -144,6 +144,12 @@ impl<'e> Conversation<'e> {
             language: Some("en".to_owned()),
             vocabulary: request.vocabulary.clone(),
         });
+        if let Some(turns) = &mut settings.turn_detection
+            && let Detector::Silence { silence, .. } = &mut turns.detector
+        {
+            // As the engine asks its own voice.
+            *silence = protocol::OWN_SILENCE;
+        }
         let pipeline = Pipeline::new(settings, "ears");
         let without_words = request.without_words;
         Ok(Self { ears, without_words, pipeline, turns: Vec::new(), heard: 0, asked: Vec::new() })

@@ -1,8 +1,8 @@
 //! The current protocol, and the spellings of its beta where a service still uses them.
 
 use protocol::{
-    BargeIn, Handoff, HandoffId, ItemId, RealtimeCommand, RealtimeEvent, ResponseOutcome,
-    SessionConfig, SessionMode, labels,
+    BargeIn, Handoff, HandoffId, ItemId, OWN_SILENCE, RealtimeCommand, RealtimeEvent,
+    ResponseOutcome, SessionConfig, SessionMode, labels,
 };
 use serde_json::{Map, Value, json};
 
@@ -26,9 +26,6 @@ const PROMPT_DESCRIPTION: &str = "What the user asked for, in the user's own wor
 
 /// What the service writes the user's words down with.
 const TRANSCRIPTION_MODEL: &str = "gpt-4o-mini-transcribe";
-
-/// What our own voice waits for: a little longer than speakers pause inside a sentence.
-const OWN_SILENCE_MS: u64 = 608;
 
 /// Keys under which models were seen to put the request, best first.
 const REQUEST_KEYS: [&str; 5] = ["input_transcript", "input", "text", "prompt", "query"];
@@ -120,7 +117,7 @@ fn turn_detection(barge_in: BargeIn) -> Value {
         }),
         BargeIn::Weighed => json!({
             "type": "server_vad",
-            "silence_duration_ms": OWN_SILENCE_MS,
+            "silence_duration_ms": u64::try_from(OWN_SILENCE.as_millis()).unwrap_or(u64::MAX),
             "interrupt_response": false,
             "create_response": true,
         }),
