@@ -150,7 +150,8 @@ async fn a_dropped_call_makes_room() {
         assert!(dropped.next().await.is_some());
     }
     let events = all(client.generate(request("Run the tests.", ToolChoice::Required))).await;
-    assert!(usage(&events).output_tokens > 0);
+    // What can be called only in one way takes no token.
+    assert!(events.iter().any(|it| matches!(it, Ok(ModelEvent::ToolCall(_)))), "{events:?}");
 }
 
 #[tokio::test]
