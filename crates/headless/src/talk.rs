@@ -761,6 +761,7 @@ impl Talk {
     ) -> Result<(), HeadlessError> {
         match news.change {
             PlaybackName::Held => {
+                self.exchange.note(Sign::Held, now);
                 self.held = Some(Held {
                     at_ms: news.at_ms,
                     sounds_until: self.sink.hold(now)?,
@@ -774,7 +775,8 @@ impl Talk {
                 self.is_aside = true;
                 let Some(held) = self.held.take() else { return Ok(()) };
                 for reached in self.stages.iter_mut().skip(held.stages) {
-                    reached.counts &= reached.stage != StageName::SpeechStopped;
+                    reached.counts &=
+                        !matches!(reached.stage, StageName::SpeechStopped | StageName::Transcribed);
                 }
                 self.question_end = held.question_end;
                 view.resumed(news.at_ms.saturating_sub(held.at_ms))?;

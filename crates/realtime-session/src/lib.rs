@@ -386,9 +386,11 @@ impl Session {
                 self.on_delta(Speaker::User, item.as_ref(), delta);
             }
             RealtimeEvent::InputTranscript { item, text } => {
-                let verdict = self.overlap.words(item.as_ref(), &text);
-                self.judge(verdict, now);
                 let first = !self.transcript.is_finished(Speaker::User, item.as_ref());
+                if first {
+                    let verdict = self.overlap.words(item.as_ref(), &text);
+                    self.judge(verdict, now);
+                }
                 let finished = self.transcript.finish(Speaker::User, item.as_ref(), &text);
                 self.tell(finished);
                 if first {
@@ -396,9 +398,11 @@ impl Session {
                 }
             }
             RealtimeEvent::InputTranscriptFailed { item, message } => {
-                let verdict = self.overlap.no_words(item.as_ref());
-                self.judge(verdict, now);
                 let first = !self.transcript.is_finished(Speaker::User, item.as_ref());
+                if first {
+                    let verdict = self.overlap.no_words(item.as_ref());
+                    self.judge(verdict, now);
+                }
                 let finished = self.transcript.fail(Speaker::User, item.as_ref());
                 self.tell(finished);
                 self.warn(format!("the service could not write down what was said: {message}"));

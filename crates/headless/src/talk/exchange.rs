@@ -43,7 +43,9 @@ pub(crate) enum Sign {
     /// An utterance was written down, or could not be. Without [`Sign::Understood`] before it,
     /// there were no words in it.
     Transcribed,
-    /// What is being written down asks for nothing: it is a cough, or an "uh-huh" over an answer
+    /// Somebody begins to speak over an answer, which waits.
+    Held,
+    /// What was said since it is held asks for nothing: it is a cough, or an "uh-huh" over an answer
     /// that goes on.
     SaidAside,
     /// Neither of what follows, but somebody is at work.
@@ -105,6 +107,8 @@ pub(crate) struct Exchange {
     reply: Reply,
     /// What it was before the utterance that called for one.
     before: Before,
+    /// What it was before the answer was held that somebody speaks over.
+    held: Option<Before>,
     /// There is a result that no reply has begun to tell: one that began before the work
     /// ended only acknowledges it.
     untold: bool,
@@ -174,7 +178,12 @@ impl Exchange {
                 self.unwritten += 1;
                 self.call_for_reply();
             }
-            Sign::SaidAside => self.aside = true,
+            Sign::Held => self.held = Some(self.before_speech()),
+            Sign::SaidAside => {
+                self.aside = true;
+                // Words that were written down meanwhile asked for nothing either.
+                self.before = self.held.take().unwrap_or(self.before);
+            }
             Sign::Understood if self.aside => {}
             Sign::Understood => {
                 self.words = true;
@@ -249,15 +258,20 @@ impl Exchange {
     }
 
     fn call_for_reply(&mut self) {
-        match self.reply {
-            Reply::Owed => (),
-            Reply::Given => self.before = Before::Given,
-            // Whoever speaks may cut it short, which is told.
-            Reply::Sounding => self.before = Before::Sounding,
-            Reply::Broken => self.before = Before::Broken,
-            Reply::Needless => self.before = Before::Nothing,
-        }
+        self.before = self.before_speech();
         self.reply = Reply::Owed;
+    }
+
+    /// What is owed, should nothing come of what is said next.
+    fn before_speech(&self) -> Before {
+        match self.reply {
+            Reply::Owed => self.before,
+            Reply::Given => Before::Given,
+            // Whoever speaks may cut it short, which is told.
+            Reply::Sounding => Before::Sounding,
+            Reply::Broken => Before::Broken,
+            Reply::Needless => Before::Nothing,
+        }
     }
 
     pub(crate) fn floor(&self) -> Floor {
@@ -381,6 +395,7 @@ mod tests {
                 (3, Transcribed),
                 (4, Replying),
                 (4, before),
+                (4, Held),
                 (4, SpeechStarted),
                 (6, SpeechStopped),
                 (7, SaidAside),
@@ -389,6 +404,13 @@ mod tests {
             ]
         };
         check(&aside(ReplyDone), Some((8, Outcome::Answered)));
+        // Two of them: the words of the first come while the second is spoken.
+        let mut two = aside(ReplyDone);
+        two.splice(
+            9..9,
+            [(5, SpeechStopped), (5, SpeechStarted), (5, Understood), (5, Transcribed)],
+        );
+        check(&two, Some((8, Outcome::Answered)));
         let mut sounding = aside(Replying);
         check(&sounding, Some((67, Outcome::Unanswered)));
         sounding.push((9, ReplyDone));

@@ -983,3 +983,41 @@ fn a_stop_is_not_talked_about() {
 "#,
     );
 }
+
+/// What is said last decides; the words of the first hum may come when both are over.
+#[test]
+fn the_last_words_over_a_reply_let_it_go_on() {
+    check_weighed(
+        r#"
+> reply r1
+> audio a1 2000
+  stage FirstAudio
+  play a1 2000ms
+> done r1
+  stage ReplyDone
+> @500 speech u1
+  hold playback
+  speech u1
+  stage SpeechStarted
+> @600 quiet u1
+  stage SpeechStopped
+> @700 speech u2
+  speech u2
+  stage SpeechStarted
+> @800 quiet u2
+  stage SpeechStopped
+> @900 said u1 "Hm."
+  delta user "Hm."
+  whole user "Hm."
+  spoken user u1 "Hm."
+  stage Transcribed
+> @1000 said u2 "Which file?"
+  stop playback
+  send truncate a1 500ms
+  delta user "Which file?"
+  whole user "Which file?"
+  spoken user u2 "Which file?"
+  stage Transcribed
+"#,
+    );
+}

@@ -20,6 +20,7 @@ impl Pipeline {
                 // Still there if detection was switched off in the middle of speech.
                 let item = self.speech.take().unwrap_or_else(|| self.ids.item());
                 self.speech = Some(item.clone());
+                self.drop_draft();
                 self.idle = Idle::Off;
                 let is_over_reply = self.is_busy() || at < self.sounds_until;
                 self.over_reply = is_over_reply.then_some(at);

@@ -675,3 +675,126 @@ polite
 "#,
     );
 }
+
+/// What is played was held for as long as the first of them took, and sounds that much later.
+#[test]
+fn a_reply_that_was_held_sounds_later() {
+    check(
+        r#"
+polite
+> result call_1 "One test fails."
+  added item_1 call_1 -> "One test fails." first
+  done item_1 call_1 -> "One test fails." first
+> respond
+  response resp_1 created
+  resp_1/0 added item_2 Assistant "" (in progress)
+  added item_2 Assistant "" (in progress) after item_1
+  item_2 part audio ""
+  item_2 words +"One test fails."
+  start #1 speak "One test fails."
+> pcm #1 2000
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+> ready #1
+  item_2 sound done
+  item_2 words done "One test fails."
+  item_2 part done audio "One test fails."
+  done item_2 Assistant "One test fails." after item_1
+  resp_1/0 done item_2 Assistant "One test fails."
+  response resp_1 Completed [item_2]
+  rate limits
+> silence 480
+> speech 320
+  speech started item_3 at 180ms
+> silence 224
+  start #2 end of turn? after 844ms
+> complete #2
+  speech stopped item_3 at 1024ms
+  committed item_3 after item_2
+  added item_3 User "" after item_2
+  done item_3 User "" after item_2
+  start #3 transcribe 844ms
+> heard #3 "Uh-huh."
+  transcribed item_3 "Uh-huh." of 0.844s
+> silence 1600
+> speech 320
+  speech started item_4 at 2324ms
+> silence 224
+  start #4 end of turn? after 844ms
+> complete #4
+  speech stopped item_4 at 3168ms
+  committed item_4 after item_3
+  added item_4 User "" after item_3
+  done item_4 User "" after item_3
+  start #5 transcribe 844ms
+> heard #5 "Okay."
+  transcribed item_4 "Okay." of 0.844s
+"#,
+    );
+}
+
+/// Whoever plays the reply waits to know whether it goes on.
+#[test]
+fn what_is_said_over_a_reply_ends_as_soon_as_it_sounds_complete() {
+    check(
+        r#"
+polite silence=608
+> result call_1 "One test fails."
+  added item_1 call_1 -> "One test fails." first
+  done item_1 call_1 -> "One test fails." first
+> respond
+  response resp_1 created
+  resp_1/0 added item_2 Assistant "" (in progress)
+  added item_2 Assistant "" (in progress) after item_1
+  item_2 part audio ""
+  item_2 words +"One test fails."
+  start #1 speak "One test fails."
+> pcm #1 2000
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+  item_2 sound +200ms
+> ready #1
+  item_2 sound done
+  item_2 words done "One test fails."
+  item_2 part done audio "One test fails."
+  done item_2 Assistant "One test fails." after item_1
+  resp_1/0 done item_2 Assistant "One test fails."
+  response resp_1 Completed [item_2]
+  rate limits
+> silence 480
+> speech 320
+  speech started item_3 at 180ms
+> silence 224
+  start #2 end of turn? after 844ms
+> complete #2
+  speech stopped item_3 at 1024ms
+  committed item_3 after item_2
+  added item_3 User "" after item_2
+  done item_3 User "" after item_2
+  start #3 transcribe 844ms
+> heard #3 "Which one?"
+  transcribed item_3 "Which one?" of 0.844s
+  response resp_2 created
+  resp_2/0 added item_4 Assistant "" (in progress)
+  added item_4 Assistant "" (in progress) after item_3
+  item_4 part audio ""
+  item_4 words +"Okay, one moment."
+  start #4 speak "Okay, one moment."
+"#,
+    );
+}

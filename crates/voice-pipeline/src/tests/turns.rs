@@ -660,3 +660,49 @@ silence=608
 "#,
     );
 }
+
+/// Detection is switched off and on in a pause: what was drafted is of speech that nobody follows.
+#[test]
+fn a_draft_is_not_taken_for_other_speech() {
+    check(
+        r#"
+silence=608
+> speech 640
+  speech started item_1 at 0ms
+> silence 224
+  start #1 end of turn? after 864ms
+> complete #1
+  start #2 transcribe 864ms
+> heard #2 "Run the tests."
+> settings manual
+  configured
+> settings silence=608
+  configured
+> speech 640
+  speech started item_1 at 564ms
+> silence 224
+  start #3 end of turn? after 1164ms
+> unfinished #3
+> silence 1632
+  start #4 end of turn? after 1548ms
+> unfinished #4
+  start #5 end of turn? after 2060ms
+> unfinished #5
+  start #6 end of turn? after 2572ms
+> unfinished #6
+  speech stopped item_1 at 1804ms
+  committed item_1 first
+  added item_1 User "" first
+  done item_1 User "" first
+  start #7 transcribe 1240ms
+> heard #7 "Open the file."
+  transcribed item_1 "Open the file." of 1.24s
+  response resp_1 created
+  resp_1/0 added item_2 Assistant "" (in progress)
+  added item_2 Assistant "" (in progress) after item_1
+  item_2 part audio ""
+  item_2 words +"Okay, one moment."
+  start #8 speak "Okay, one moment."
+"#,
+    );
+}
