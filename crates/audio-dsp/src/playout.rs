@@ -18,8 +18,9 @@ const MS: u64 = DUET_HZ as u64 / 1000;
 const FRAME: u64 = 20 * MS;
 
 /// How far ahead sound is given: through pauses of ours as a busy machine has them. All of it
-/// sounds although somebody speaks, so it is half of the 200 ms in which barge-in must silence us.
-const SOUND_AHEAD: u64 = 100 * MS;
+/// sounds although somebody speaks, and of the 200 ms in which barge-in must silence us, hearing
+/// that it is speech takes up to 130.
+const SOUND_AHEAD: u64 = 60 * MS;
 
 /// How far ahead silence is given: two frames. Whatever sounds next, sounds behind it.
 const SILENCE_AHEAD: u64 = 40 * MS;
@@ -320,8 +321,15 @@ mod tests {
     fn sound_begins_behind_the_silence_that_was_given_and_goes_ahead() {
         check(
             &[Mark('a'), Until(10), Play(170, 7), Until(130)],
-            "0: 0x40ms\n10: 7x70ms, a begins\n30: 7x20ms\n50: 7x20ms\n70: 7x20ms\n90: 7x20ms\n\
-             110: 7x20ms\nsounds until 210ms\n",
+            "0: 0x40ms\n\
+             10: 7x30ms, a begins\n\
+             30: 7x20ms\n\
+             50: 7x20ms\n\
+             70: 7x20ms\n\
+             90: 7x20ms\n\
+             110: 7x20ms\n\
+             130: 7x20ms\n\
+             sounds until 210ms\n",
         );
     }
 
@@ -330,7 +338,12 @@ mod tests {
     fn the_end_of_a_sound_is_given_in_time() {
         check(
             &[Play(105, 7), Until(100)],
-            "0: 7x100ms\n5: 7x5ms\n85: 0x20ms\nsounds until 105ms\n",
+            "0: 7x60ms\n\
+             20: 7x20ms\n\
+             40: 7x20ms\n\
+             45: 7x5ms\n\
+             85: 0x20ms\n\
+             sounds until 105ms\n",
         );
     }
 
@@ -338,11 +351,25 @@ mod tests {
     fn what_was_not_given_is_dropped_by_who_speaks() {
         check(
             &[Mark('a'), Play(1_000, 7), Mark('b'), Play(500, 8), Until(250), Stop, Until(340)],
-            "0: 7x100ms, a begins\n20: 7x20ms\n40: 7x20ms\n60: 7x20ms\n80: 7x20ms\n100: 7x20ms\n\
-             120: 7x20ms\n140: 7x20ms\n160: 7x20ms\n180: 7x20ms\n200: 7x20ms\n220: 7x20ms\n\
+            "0: 7x60ms, a begins\n\
+             20: 7x20ms\n\
+             40: 7x20ms\n\
+             60: 7x20ms\n\
+             80: 7x20ms\n\
+             100: 7x20ms\n\
+             120: 7x20ms\n\
+             140: 7x20ms\n\
+             160: 7x20ms\n\
+             180: 7x20ms\n\
+             200: 7x20ms\n\
+             220: 7x20ms\n\
              240: 7x20ms\n\
-             Some(Silenced { dropped: 1.16s, sounds_until: 340ms })\n\
-             320: 0x20ms\n340: 0x20ms\nsounds until 340ms\n",
+             Some(Silenced { dropped: 1.2s, sounds_until: 300ms })\n\
+             280: 0x20ms\n\
+             300: 0x20ms\n\
+             320: 0x20ms\n\
+             340: 0x20ms\n\
+             sounds until 300ms\n",
         );
         // Nothing waits: nothing was silenced.
         check(&[Play(20, 7), Until(0), Stop], "0: 7x20ms 0x20ms\nNone\nsounds until 20ms\n");
@@ -365,12 +392,34 @@ mod tests {
                 Stop,
                 Until(500),
             ],
-            "0: 7x100ms\n20: 7x20ms\n40: 7x20ms\nheld, sounds until 140ms\n\
-             120: 0x20ms\n140: 0x20ms\n160: 0x20ms\n180: 0x20ms\n200: 0x20ms\n220: 0x20ms\n\
-             230: 7x70ms\n250: 7x20ms\n270: 7x20ms\n290: 7x20ms\n310: 7x20ms\n330: 7x10ms 8x10ms, a begins\n\
-             350: 8x20ms\nheld, sounds until 450ms\n\
-             Some(Silenced { dropped: 30ms, sounds_until: 450ms })\n\
-             430: 0x20ms\n450: 0x20ms\n470: 0x20ms\n490: 0x20ms\nsounds until 450ms\n",
+            "0: 7x60ms\n\
+             20: 7x20ms\n\
+             40: 7x20ms\n\
+             held, sounds until 100ms\n\
+             80: 0x20ms\n\
+             100: 0x20ms\n\
+             120: 0x20ms\n\
+             140: 0x20ms\n\
+             160: 0x20ms\n\
+             180: 0x20ms\n\
+             200: 0x20ms\n\
+             220: 0x20ms\n\
+             230: 7x30ms\n\
+             250: 7x20ms\n\
+             270: 7x20ms\n\
+             290: 7x20ms\n\
+             310: 7x20ms\n\
+             330: 7x20ms\n\
+             350: 7x20ms\n\
+             held, sounds until 410ms\n\
+             Some(Silenced { dropped: 110ms, sounds_until: 410ms })\n\
+             390: 0x20ms\n\
+             410: 0x20ms\n\
+             430: 0x20ms\n\
+             450: 0x20ms\n\
+             470: 0x20ms\n\
+             490: 0x20ms\n\
+             sounds until 410ms\n",
         );
     }
 
@@ -378,7 +427,10 @@ mod tests {
     fn replies_that_wait_for_each_other_begin_when_they_do() {
         check(
             &[Mark('a'), Play(110, 7), Mark('b'), Play(40, 8), Until(60)],
-            "0: 7x100ms, a begins\n20: 7x10ms 8x10ms, b begins\n40: 8x20ms\n50: 8x10ms\n\
+            "0: 7x60ms, a begins\n\
+             20: 7x20ms\n\
+             40: 7x20ms\n\
+             60: 7x10ms 8x10ms, b begins\n\
              sounds until 150ms\n",
         );
     }
@@ -388,8 +440,10 @@ mod tests {
     fn a_little_late_is_caught_up() {
         check(&[Until(0), Stall(95), Until(100)], "0: 0x40ms\n95: 0x95ms\nsounds until 0ns\n");
         check(
-            &[Play(400, 7), Until(0), Stall(190)],
-            "0: 7x100ms\n190: 7x190ms\nsounds until 400ms\n",
+            &[Play(400, 7), Until(0), Stall(150)],
+            "0: 7x60ms\n\
+             150: 7x150ms\n\
+             sounds until 400ms\n",
         );
     }
 
@@ -398,7 +452,10 @@ mod tests {
     fn much_too_late_is_left_out_and_no_sound_is_lost() {
         check(
             &[Play(400, 7), Until(0), Stall(4_000), Until(4_020)],
-            "0: 7x100ms\n4000: 7x100ms\n4020: 7x20ms\nsounds until 4.3s\n",
+            "0: 7x60ms\n\
+             4000: 7x60ms\n\
+             4020: 7x20ms\n\
+             sounds until 4.34s\n",
         );
         check(&[Until(0), Stall(60_000)], "0: 0x40ms\n60000: 0x40ms\nsounds until 0ns\n");
     }
@@ -411,7 +468,10 @@ mod tests {
         );
         check(
             &[Play(400, 7), Until(0), Deaf(5_000), Stall(6_000)],
-            "0: 7x100ms\n5000: dropped 300ms\n6000: 0x40ms\nsounds until 100ms\n",
+            "0: 7x60ms\n\
+             5000: dropped 340ms\n\
+             6000: 0x40ms\n\
+             sounds until 60ms\n",
         );
     }
 

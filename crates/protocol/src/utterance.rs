@@ -111,6 +111,28 @@ pub fn is_consent(utterance: &str) -> bool {
     whole && consents
 }
 
+/// Words that no sentence ends in: something is left to be said. Recognisers put a full stop behind
+/// them all the same.
+const NEVER_LAST: [&str; 22] = [
+    "a", "an", "and", "because", "but", "er", "erm", "every", "if", "its", "my", "or", "our",
+    "than", "the", "their", "uh", "um", "whether", "whose", "your", "unless",
+];
+
+/// Words in which a question may end ("what is it for?"), and no order.
+const LAST_OF_QUESTIONS: [&str; 19] = [
+    "about", "as", "at", "between", "by", "called", "did", "does", "for", "from", "into", "is",
+    "named", "of", "to", "was", "were", "with", "without",
+];
+
+/// Whether an utterance cannot be over by its words: "rename the".
+pub fn leads_on(utterance: &str) -> bool {
+    let lower = utterance.to_lowercase();
+    let asks = lower.trim_end().ends_with('?');
+    words(&lower).last().is_some_and(|last| {
+        NEVER_LAST.contains(&last) || (!asks && LAST_OF_QUESTIONS.contains(&last))
+    })
+}
+
 fn words(lower: &str) -> impl Iterator<Item = &str> {
     lower.split(|it: char| !it.is_alphanumeric()).filter(|it| !it.is_empty())
 }
@@ -198,6 +220,32 @@ mod tests {
             ["", "no", "run it", "yes, and add a test", "do the tests pass", "please", "why"]
         {
             assert!(!is_consent(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn some_words_are_never_the_last() {
+        for unfinished in [
+            "Rename the.",
+            "Add a test for",
+            "Is there a",
+            "um",
+            "A function called.",
+            "Fix it and…",
+        ] {
+            assert!(leads_on(unfinished), "{unfinished}");
+        }
+        for whole in [
+            "",
+            "...",
+            "What is it for?",
+            "Which function is called?",
+            "Run the tests.",
+            "Log in.",
+            "Turn it off",
+            "Rename it to the letter A, please.",
+        ] {
+            assert!(!leads_on(whole), "{whole}");
         }
     }
 }

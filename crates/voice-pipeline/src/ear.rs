@@ -3,8 +3,9 @@
 //! Speech begins after a few voiced frames, and with the sound just before them. In a pause
 //! the end-of-turn model is asked: an utterance that sounds complete ends at once, one that
 //! does not is waited for. A client that asks for more silence than speakers leave inside a sentence
-//! gets it also then, and is told meanwhile that the utterance is probably over. While the model is asked the clock stands still, so a recording
-//! that is fed faster than it plays ends its turns where a live one would.
+//! gets it also then, and is told meanwhile that the utterance is probably over; its words may say
+//! that it is not. While the model is asked the clock stands still, so a recording that is fed
+//! faster than it plays ends its turns where a live one would.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -229,6 +230,7 @@ impl Ear {
                     speech.pause = None;
                     speech.next_ask = rule.first_ask;
                     if std::mem::take(&mut speech.complete) {
+                        speech.settle = rule.settle;
                         return Heard::WentOn;
                     }
                 } else if silent && speech.pause.is_none() {
@@ -261,6 +263,15 @@ impl Ear {
     pub(crate) fn hurry(&mut self) {
         if let State::Speech(speech) = &mut self.state {
             speech.settle = 0;
+        }
+    }
+
+    /// Its words say that what sounds complete is not: it is waited for like what sounds unfinished.
+    pub(crate) fn wait_on(&mut self) {
+        if let (State::Speech(speech), Some(rule)) = (&mut self.state, self.rule)
+            && speech.complete
+        {
+            speech.settle = rule.give_up;
         }
     }
 

@@ -24,7 +24,12 @@ impl Pipeline {
                 let words = Words { text, log_probability, no_speech };
                 match self.draft.take() {
                     Some(Draft::Asked(Some(item))) => self.on_words(item, words),
-                    Some(Draft::Asked(None)) => self.draft = Some(Draft::Written(words)),
+                    Some(Draft::Asked(None)) => {
+                        if utterance::leads_on(&words.text) {
+                            self.ear.wait_on();
+                        }
+                        self.draft = Some(Draft::Written(words));
+                    }
                     Some(Draft::Written(_)) | None => never!("words that nobody asked for"),
                 }
             }

@@ -602,6 +602,74 @@ silence=608
     );
 }
 
+/// It sounds complete, and its last word leads to another: it is waited for like what sounds
+/// unfinished, once.
+#[test]
+fn words_that_lead_on_are_waited_for() {
+    check(
+        r#"
+silence=608
+> speech 640
+  speech started item_1 at 0ms
+> silence 224
+  start #1 end of turn? after 864ms
+> complete #1
+  start #2 transcribe 864ms
+> heard #2 "Add a test to the."
+> silence 1152
+> speech 640
+> silence 224
+  start #3 end of turn? after 2880ms
+> complete #3
+  start #4 transcribe 2880ms
+> heard #4 "Add a test to the parser."
+> silence 352
+> silence 32
+  speech stopped item_1 at 2956ms
+  committed item_1 first
+  added item_1 User "" first
+  done item_1 User "" first
+  transcribed item_1 "Add a test to the parser." of 2.956s
+  response resp_1 created
+  resp_1/0 added item_2 Assistant "" (in progress)
+  added item_2 Assistant "" (in progress) after item_1
+  item_2 part audio ""
+  item_2 words +"Okay, one moment."
+  start #5 speak "Okay, one moment."
+"#,
+    );
+}
+
+/// Nothing comes after them.
+#[test]
+fn words_that_lead_on_end_some_time() {
+    check(
+        r#"
+silence=608
+> speech 640
+  speech started item_1 at 0ms
+> silence 224
+  start #1 end of turn? after 864ms
+> complete #1
+  start #2 transcribe 864ms
+> heard #2 "Rename the"
+> silence 1568
+> silence 32
+  speech stopped item_1 at 940ms
+  committed item_1 first
+  added item_1 User "" first
+  done item_1 User "" first
+  transcribed item_1 "Rename the" of 0.94s
+  response resp_1 created
+  resp_1/0 added item_2 Assistant "" (in progress)
+  added item_2 Assistant "" (in progress) after item_1
+  item_2 part audio ""
+  item_2 words +"Okay, one moment."
+  start #3 speak "Okay, one moment."
+"#,
+    );
+}
+
 /// The words are on their way when the turn ends.
 #[test]
 fn words_may_come_after_the_turn_that_they_were_drafted_for() {
