@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use protocol::RepositoryFacts;
-use workspace::{Patience, Query, Root, SearchLimits, numbered_lines, search};
+use workspace::{Match, Patience, Query, Root, SearchLimits, numbered_lines, search};
 
 use crate::report::Place;
 
@@ -16,6 +16,13 @@ const DEFINITION_SEARCH: SearchLimits =
 
 /// Longest definition that is shown whole.
 const DEFINITION_LINES: usize = 16;
+
+/// What is shown around a line that was found.
+const BEFORE: usize = 1;
+const AFTER: usize = 2;
+
+/// And of a list that opens there and is longer than a definition that is shown whole.
+const LIST_LINES: usize = 8;
 
 /// The source files of a workspace.
 pub(crate) struct Sources<'a> {
@@ -49,6 +56,79 @@ impl Excerpt {
     }
 }
 
+/// Lines around a line, with their numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Surroundings {
+    pub(crate) path: String,
+    pub(crate) lines: Vec<(usize, String)>,
+}
+
+impl Surroundings {
+    /// The line at `index`, one before it and two after it, all of a list that opens there, and how
+    /// the definition begins that it is in.
+    fn of(path: &str, lines: &[&str], index: usize) -> Self {
+        let first = index.saturating_sub(BEFORE);
+        let last = (index + AFTER).min(lines.len() - 1);
+        let opens = |at: &usize| lines[*at].trim_end().ends_with(['{', '(', '[']);
+        let last = match (index..=last).find(opens) {
+            Some(at) => last.max(at + closes(&lines[at..])),
+            None => last,
+        };
+        let head = enclosing(lines, index).filter(|it| *it < first);
+        let numbered = head.into_iter().chain(first..=last);
+        let numbered = numbered.filter(|it| !lines[*it].trim().is_empty());
+        let lines = numbered.map(|it| (it + 1, lines[it].to_owned())).collect();
+        Self { path: path.to_owned(), lines }
+    }
+
+    pub(crate) fn holds(&self, found: &Match) -> bool {
+        self.path == found.path && self.lines.iter().any(|it| it.0 == found.line)
+    }
+
+    fn touches(&self, other: &Self) -> bool {
+        let close = |line: &(usize, String)| self.lines.iter().any(|it| it.0.abs_diff(line.0) <= 1);
+        self.path == other.path && other.lines.iter().any(close)
+    }
+}
+
+/// Where the innermost definition begins that `index` is in.
+fn enclosing(lines: &[&str], index: usize) -> Option<usize> {
+    let mut inside = indent(lines[index]);
+    for at in (0..index).rev() {
+        let line = lines[at];
+        if line.trim().is_empty() || inside <= indent(line) {
+            continue;
+        }
+        if begins_a_test(line) {
+            return Some(at);
+        }
+        inside = indent(line);
+    }
+    None
+}
+
+/// How many lines further what opens in the first one is closed, at most [`DEFINITION_LINES`].
+fn closes(lines: &[&str]) -> usize {
+    let mut depth = 0i32;
+    for (index, line) in lines.iter().enumerate().take(DEFINITION_LINES) {
+        for c in line.chars() {
+            match c {
+                '{' | '(' | '[' => depth += 1,
+                '}' | ')' | ']' => depth -= 1,
+                _ => (),
+            }
+        }
+        if depth <= 0 {
+            return index;
+        }
+    }
+    LIST_LINES.min(lines.len() - 1)
+}
+
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}
+
 impl Sources<'_> {
     /// The file that a runner means, relative to the root. Runners name files relative to a
     /// package, and absolutely; files of libraries are not ours.
@@ -66,6 +146,33 @@ impl Sources<'_> {
         let mut candidates = self.facts.files.iter().filter(|file| file.ends_with(&ending));
         let first = candidates.next()?;
         candidates.next().is_none().then(|| first.clone())
+    }
+
+    /// What is around these matches, in their order; those that are close together share it. What
+    /// cannot be read any more is left out.
+    pub(crate) fn surroundings(&self, matches: &[Match]) -> Vec<Surroundings> {
+        let mut all: Vec<Surroundings> = Vec::new();
+        for found in matches {
+            if all.iter().any(|it| it.holds(found)) {
+                continue;
+            }
+            let Some(text) = self.text(&found.path) else { continue };
+            let lines: Vec<&str> = text.lines().collect();
+            let Some(index) = found.line.checked_sub(1).filter(|it| *it < lines.len()) else {
+                continue;
+            };
+            let mut around = Surroundings::of(&found.path, &lines, index);
+            // The later match is the one that is worse: it joins the better one.
+            match all.iter_mut().find(|it| it.touches(&around)) {
+                Some(before) => {
+                    before.lines.append(&mut around.lines);
+                    before.lines.sort_by_key(|it| it.0);
+                    before.lines.dedup_by_key(|it| it.0);
+                }
+                None => all.push(around),
+            }
+        }
+        all
     }
 
     pub(crate) fn text(&self, path: &str) -> Option<String> {
@@ -200,7 +307,6 @@ fn definition_pattern(name: &str) -> String {
 /// How many lines a definition at the beginning of `lines` has, at most [`DEFINITION_LINES`].
 fn extent(lines: &[&str]) -> usize {
     let Some(head) = lines.first() else { return 0 };
-    let indent = |line: &str| line.len() - line.trim_start().len();
     let by_indent = head.trim_end().ends_with(':');
     let mut depth = 0i32;
     let mut opened = false;
@@ -291,6 +397,55 @@ let x = load(1);
         assert_eq!(extent(&lines("fn a(\n    x: u8,\n) -> u8 {\n    x\n}\n")), 5);
         assert_eq!(extent(&vec!["fn a() {"; 40]), DEFINITION_LINES);
         assert_eq!(extent(&[]), 0);
+    }
+
+    /// As text, each with its file.
+    fn surroundings(text: &str, matched: &[usize]) -> String {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("a"), text).unwrap();
+        let root = Root::open(directory.path()).unwrap();
+        let facts = workspace::repository_facts(directory.path()).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        let matches: Vec<Match> = matched
+            .iter()
+            .map(|line| Match {
+                path: "a".to_owned(),
+                line: *line,
+                text: lines.get(line - 1).copied().unwrap_or_default().to_owned(),
+            })
+            .collect();
+        let all = Sources { root: &root, facts: &facts }.surroundings(&matches);
+        let told = all.iter().map(|around| {
+            let lines = around.lines.iter().map(|(number, line)| format!("{number}: {line}\n"));
+            format!("{}\n{}", around.path, lines.collect::<String>())
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn what_is_around_a_line_says_what_it_is_in() {
+        let text = "class A:\n    def first(self):\n        x\n        if y:\n            z\n\
+                    \n        return here\n\n    def second(self):\n        w\n";
+        assert_eq!(
+            surroundings(text, &[7]),
+            "a\n2:     def first(self):\n7:         return here\n9:     def second(self):\n"
+        );
+        // What is close together is told once, in the order of the file.
+        assert_eq!(
+            surroundings("a\nb\nc\nd\ne\n", &[4, 1, 2]),
+            "a\n1: a\n2: b\n3: c\n4: d\n5: e\n"
+        );
+        assert_eq!(surroundings("a\n", &[1, 9]), "a\n1: a\n");
+        assert_eq!(surroundings("", &[1]), "");
+    }
+
+    #[test]
+    fn a_list_is_shown_until_it_closes() {
+        let text = "{\n  \"name\": \"stew\",\n  \"needs\": [\n    \"a\",\n    \"b\",\n    \"c\",\n    \"d\"\n  ],\n  \"e\": 1\n}\n";
+        let shown = surroundings(text, &[2]);
+        assert!(shown.starts_with("a\n1: {\n2: ") && shown.ends_with("8:   ],\n"), "{shown}");
+        let endless = format!("f([\n{}", "1,\n".repeat(100));
+        assert_eq!(surroundings(&endless, &[1]).lines().count(), 2 + LIST_LINES);
     }
 
     #[test]

@@ -21,9 +21,12 @@ const MAX_CANDIDATES: usize = 20_000;
 const MAX_VOCABULARY: usize = 1_000;
 
 /// What every sentence has and no line is about.
-const SMALL_WORDS: &str = " a about all an and any are as at be between by can do does for from get has have how i \
-                           if in is it its many me much my not of often on or our out that the their there this \
-                           to used was we what when where which who why will with you ";
+const SMALL_WORDS: &str = " a about all an and any are as at be been being between by call called calls can could did \
+                           do does done everything find for from get gets give given go goes happen happens has have \
+                           he how i if in into is it its let many me much my not of often on one only or our \
+                           out please say says she should show so some somebody tell that the their them then \
+                           there these they this those to use used uses was we were what when where which who \
+                           why will with would you your ";
 
 /// What people say, and how code writes it.
 struct Meant {
@@ -55,7 +58,13 @@ const MEANT: [Meant; 6] = [
 /// spoken is misheard.
 pub fn nearest(root: &Root, text: &str, limits: SearchLimits, patience: &Patience) -> Found {
     let until = Instant::now() + limits.time;
-    let wanted = wanted(text);
+    let wanted = match wanted(text) {
+        // "What does `find` do" is about a small word, there being no other.
+        none if none.is_empty() => {
+            words(text).iter().take(MAX_WORDS).map(|it| it.to_lowercase()).collect()
+        }
+        some => some,
+    };
     let (found, misheard) = look(root, text, wanted.clone(), limits, until, patience);
     if misheard.is_empty() || found.cut {
         return found;
@@ -131,11 +140,14 @@ fn look(
     // Tests say again what they test, and are rarely what is meant.
     let asks_for_tests = wanted.iter().any(|it| alike(it, "tests"));
     let asks_for_a_number = asks_for_a_number(text);
+    let asks_for_parts = words(text).iter().any(|it| is_part(&it.to_lowercase()));
     let score = |it: &Candidate| {
         let score = weight(it.in_line) + weight(it.in_path & !it.in_line) / 2.0;
         let is_test = it.found.path.contains("test");
         let score = if is_test && !asks_for_tests { score * 0.7 } else { score };
-        if asks_for_a_number && sets_a_number(&it.found.text) { score * 1.4 } else { score }
+        let score =
+            if asks_for_a_number && sets_a_number(&it.found.text) { score * 1.4 } else { score };
+        if asks_for_parts && begins_a_type(&it.found.text) { score * 1.6 } else { score }
     };
     let mut scored: Vec<(f64, Match)> =
         candidates.into_iter().map(|it| (score(&it), it.found)).collect();
@@ -192,8 +204,8 @@ pub fn about(texts: &[String], said: &str) -> Vec<usize> {
     scored.into_iter().take_while(|it| best / 2.0 < it.0).map(|it| it.1).collect()
 }
 
-/// "How many", "how long", "what is the limit": the answer is where a number is set, and not where
-/// it is talked about.
+/// "How many", "how long", "what is the limit", "lower it to twenty": what is meant is where a number
+/// is set, and not where it is talked about.
 fn asks_for_a_number(text: &str) -> bool {
     const MEASURES: [&str; 12] = [
         "big", "far", "fast", "high", "large", "late", "long", "many", "much", "often", "old",
@@ -203,7 +215,72 @@ fn asks_for_a_number(text: &str) -> bool {
         ["limit", "maximum", "minimum", "number", "percent", "port", "rate", "timeout"];
     let words: Vec<String> = words(text).iter().map(|it| it.to_lowercase()).collect();
     let measures = words.windows(2).any(|it| it[0] == "how" && MEASURES.contains(&it[1].as_str()));
-    measures || words.iter().any(|it| NUMBERS.contains(&it.as_str()))
+    measures || words.iter().any(|it| NUMBERS.contains(&it.as_str()) || is_number(it))
+}
+
+/// As it is said or written, but "one", which is said of anything.
+fn is_number(word: &str) -> bool {
+    const SPOKEN: [&str; 29] = [
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "thirteen",
+        "fourteen",
+        "fifteen",
+        "sixteen",
+        "seventeen",
+        "eighteen",
+        "nineteen",
+        "twenty",
+        "thirty",
+        "forty",
+        "fifty",
+        "sixty",
+        "seventy",
+        "eighty",
+        "ninety",
+        "hundred",
+        "thousand",
+        "million",
+    ];
+    SPOKEN.contains(&word) || word.chars().all(|it| it.is_ascii_digit())
+}
+
+/// "The fields of a reading" are where a reading is defined, and not where fields are talked about.
+fn is_part(word: &str) -> bool {
+    const PARTS: [&str; 14] = [
+        "attribute",
+        "attributes",
+        "column",
+        "columns",
+        "field",
+        "fields",
+        "member",
+        "members",
+        "method",
+        "methods",
+        "properties",
+        "property",
+        "variant",
+        "variants",
+    ];
+    PARTS.contains(&word)
+}
+
+fn begins_a_type(line: &str) -> bool {
+    const KEYWORDS: [&str; 7] = ["class", "enum", "interface", "record", "struct", "trait", "type"];
+    const BEFORE: [&str; 7] =
+        ["abstract", "default", "export", "final", "private", "pub", "public"];
+    let mut words = line.split(|it: char| it.is_whitespace() || it == '(');
+    words.find(|it| !BEFORE.contains(it) && !it.is_empty()).is_some_and(|it| KEYWORDS.contains(&it))
 }
 
 /// `MAX_LOANS = 7`, `"port": 8080`.
@@ -222,7 +299,7 @@ struct Candidate {
 /// initials of three or four that stand together ("value added tax" is `VAT`).
 fn wanted(text: &str) -> Vec<String> {
     let all: Vec<String> = words(text).iter().map(|it| it.to_lowercase()).collect();
-    let says_something = |it: &String| !SMALL_WORDS.contains(&format!(" {it} "));
+    let says_something = |it: &String| !SMALL_WORDS.contains(&format!(" {it} ")) && !is_part(it);
     let single = all.iter().filter(|it| says_something(it)).cloned();
     let joined = all.windows(2).map(|pair| pair.concat());
     let meant =
@@ -249,15 +326,19 @@ fn mask(text: &str, wanted: &[String]) -> u32 {
         .fold(0, |mask, it| mask | 1 << it)
 }
 
+/// "Conver-sion".
+const LONGEST_ENDING: usize = 4;
+
 /// The same word, or one with another ending: "retry" and "retries", but not "commit" and
 /// "comment".
 fn alike(a: &str, b: &str) -> bool {
     if a == b {
         return true;
     }
-    let shorter = a.chars().count().min(b.chars().count());
+    let (a_length, b_length) = (a.chars().count(), b.chars().count());
+    let (shorter, longer) = (a_length.min(b_length), a_length.max(b_length));
     let common = a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count();
-    4 <= common && shorter <= common + 1
+    4 <= common && shorter <= common + 1 && longer <= common + LONGEST_ENDING
 }
 
 #[cfg(test)]
@@ -269,7 +350,13 @@ mod tests {
         for (a, b) in [("retry", "retries"), ("delay", "delays"), ("work", "worker"), ("a", "a")] {
             assert!(alike(a, b), "{a} {b}");
         }
-        for (a, b) in [("commit", "comment"), ("test", "text"), ("add", "addition"), ("a", "b")] {
+        for (a, b) in [
+            ("commit", "comment"),
+            ("test", "text"),
+            ("add", "addition"),
+            ("a", "b"),
+            ("that", "thatcalls"),
+        ] {
             assert!(!alike(a, b), "{a} {b}");
         }
     }
@@ -317,6 +404,8 @@ mod tests {
         {
             assert!(asks_for_a_number(text), "{text}");
         }
+        assert!(asks_for_a_number("lower the fee to twenty cents"));
+        assert!(asks_for_a_number("set it to 20"));
         assert!(!asks_for_a_number("how are loans counted"));
         for line in ["MAX_LOANS = 7", "const A: u32 = 0x60;", r#"  "port": 8080,"#] {
             assert!(sets_a_number(line), "{line}");

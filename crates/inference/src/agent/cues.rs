@@ -6,6 +6,8 @@
 //! first only to requests that have a word of it; and a request that can only be about one thing
 //! gets the tools for that alone. From the second step on everything is offered.
 
+use super::offer::Kind;
+
 /// A thing that requests are about, and the tools of our catalogue that are good for nothing else.
 struct Subject {
     tools: &'static [&'static str],
@@ -140,6 +142,97 @@ const ORIGINS: [[&str; 2]; 14] = [
     ["who", "wrote"],
 ];
 
+/// Words before the one that says what is wanted, and how a question may begin that is an order.
+const BEFORE: [&str; 14] = [
+    "also", "and", "can", "could", "duet", "hey", "now", "ok", "okay", "please", "so", "then",
+    "would", "you",
+];
+
+const ASKING: [&str; 33] = [
+    "am",
+    "are",
+    "count",
+    "describe",
+    "did",
+    "do",
+    "does",
+    "explain",
+    "find",
+    "has",
+    "have",
+    "how",
+    "is",
+    "list",
+    "locate",
+    "look",
+    "read",
+    "run",
+    "search",
+    "show",
+    "summarise",
+    "summarize",
+    "tell",
+    "was",
+    "were",
+    "what",
+    "when",
+    "where",
+    "which",
+    "who",
+    "whom",
+    "whose",
+    "why",
+];
+
+const EDITING: [&str; 34] = [
+    "add",
+    "append",
+    "change",
+    "correct",
+    "create",
+    "decrease",
+    "define",
+    "delete",
+    "double",
+    "extend",
+    "extract",
+    "fix",
+    "implement",
+    "increase",
+    "insert",
+    "lower",
+    "make",
+    "merge",
+    "move",
+    "raise",
+    "reduce",
+    "remove",
+    "rename",
+    "repair",
+    "replace",
+    "reverse",
+    "rewrite",
+    "set",
+    "simplify",
+    "sort",
+    "split",
+    "swap",
+    "update",
+    "write",
+];
+
+/// What is looked for by these, is asked for as a place.
+const PLACES: [&str; 6] = ["directory", "file", "files", "folder", "module", "place"];
+
+/// What is asked for by its name, and how languages begin to define it.
+const DEFINED: [(&[&str], &[&str]); 2] = [
+    (&["function", "functions", "method", "methods"], &["fn", "def", "function", "func"]),
+    (
+        &["class", "classes", "enum", "exception", "struct", "trait", "type"],
+        &["class", "struct", "enum", "trait", "type", "interface"],
+    ),
+];
+
 /// The words of a request.
 #[derive(Debug)]
 pub(super) struct Cues(Vec<String>);
@@ -166,6 +259,48 @@ impl Cues {
         } else {
             None
         }
+    }
+
+    /// What the first words say of what is wanted; `None` where they may mean either. A model is wrong
+    /// about some of these, and takes time for all.
+    pub(super) fn kind(&self) -> Option<Kind> {
+        let (first, rest) = self.wanted().split_first()?;
+        if EDITING.contains(&first.as_str()) {
+            // "Make sure that the tests pass."
+            return (rest.first().is_none_or(|it| it != "sure")).then_some(Kind::Edit);
+        }
+        // "Run the tests and fix what fails."
+        let edits_then = rest.iter().any(|it| EDITING.contains(&it.as_str()));
+        let is_question = !matches!(first.as_str(), "find" | "look" | "read" | "run" | "search");
+        (ASKING.contains(&first.as_str()) && (is_question || !edits_then)).then_some(Kind::Question)
+    }
+
+    /// Whether the answer is a place in the code: "where", "which file", "find".
+    pub(super) fn ask_where(&self) -> bool {
+        match self.wanted() {
+            [first, ..] if ["where", "find", "locate"].contains(&first.as_str()) => true,
+            [first, second, ..] if ["which", "what"].contains(&first.as_str()) => {
+                PLACES.contains(&second.as_str())
+            }
+            [first, second, third, ..] if first == "in" && second == "which" => {
+                PLACES.contains(&third.as_str())
+            }
+            [..] => false,
+        }
+    }
+
+    /// How the definition begins whose name is the answer: "which function".
+    pub(super) fn ask_name(&self) -> Option<&'static [&'static str]> {
+        let [first, second, ..] = self.wanted() else { return None };
+        if !["which", "what"].contains(&first.as_str()) {
+            return None;
+        }
+        DEFINED.iter().find(|it| it.0.contains(&second.as_str())).map(|it| it.1)
+    }
+
+    fn wanted(&self) -> &[String] {
+        let before = self.0.iter().take_while(|it| BEFORE.contains(&it.as_str())).count();
+        &self.0[before..]
     }
 
     /// Whether it may be a greeting or a word of thanks, for which nothing has to be looked up.
@@ -203,6 +338,43 @@ mod tests {
         ] {
             assert_eq!(allowed(request), tools, "{request}");
         }
+    }
+
+    #[test]
+    fn first_words_say_what_is_wanted() {
+        for (request, kind) in [
+            ("Sort the list from Z to A.", Some(Kind::Edit)),
+            ("could you please rename it", Some(Kind::Edit)),
+            ("Which file sets the limit?", Some(Kind::Question)),
+            ("Can you find the parser?", Some(Kind::Question)),
+            ("What does this commit add?", Some(Kind::Question)),
+            ("How do I change the limit?", Some(Kind::Question)),
+            ("Run the tests and fix what fails.", None),
+            ("make sure that the tests pass", None),
+            ("Good morning.", None),
+            ("okay, please", None),
+            ("", None),
+        ] {
+            assert_eq!(Cues::of(request).kind(), kind, "{request}");
+        }
+    }
+
+    #[test]
+    fn some_answers_are_places() {
+        for (request, is_place) in [
+            ("Where do we sort the list?", true),
+            ("Please find everything that calls convert.", true),
+            ("Which files use the mean?", true),
+            ("In which module is the parser?", true),
+            ("Which function sorts the list?", false),
+            ("In a moment.", false),
+            ("which", false),
+        ] {
+            assert_eq!(Cues::of(request).ask_where(), is_place, "{request}");
+        }
+        let begins = Cues::of("Which function sorts the list?").ask_name();
+        assert!(begins.is_some_and(|it| it.contains(&"def")), "{begins:?}");
+        assert_eq!(Cues::of("What is a function?").ask_name(), None);
     }
 
     #[test]

@@ -97,7 +97,7 @@ impl Grammar {
         };
         match choice {
             ToolChoice::Auto if !withheld.offers_answer() => {}
-            ToolChoice::Auto | ToolChoice::None => replies.push(answer()),
+            ToolChoice::Auto | ToolChoice::None => replies.push(answer(withheld.openings())),
             ToolChoice::Required => {}
         }
         if replies.is_empty() {
@@ -169,12 +169,18 @@ struct Field {
     required: bool,
 }
 
-fn answer() -> Vec<Part> {
-    vec![
-        literal(&format!(r#"{{"name": "{ANSWER}", "arguments": {{"{ANSWER_TEXT}": ""#)),
-        Part::Text(MAX_ANSWER_CHARS, Closes::AfterSentence),
-        literal(r#""}}"#),
-    ]
+/// With `openings` it begins with one of them, or with there being none.
+fn answer(openings: &[String]) -> Vec<Part> {
+    let mut parts =
+        vec![literal(&format!(r#"{{"name": "{ANSWER}", "arguments": {{"{ANSWER_TEXT}": ""#))];
+    if !openings.is_empty() {
+        let inside = |text: &str| vec![literal(json(text).trim_matches('"'))];
+        let all = openings.iter().map(String::as_str).chain(["No"]);
+        parts.push(Part::OneOf(all.map(inside).collect()));
+    }
+    parts.push(Part::Text(MAX_ANSWER_CHARS, Closes::AfterSentence));
+    parts.push(literal(r#""}}"#));
+    parts
 }
 
 /// `None` for a tool that is not offered, or that nothing can be passed to.

@@ -36,6 +36,11 @@ pub(crate) enum Kind {
 impl Kind {
     pub(crate) const ALL: [Self; 2] = [Self::Question, Self::Edit];
 
+    /// Where they leave no doubt.
+    pub(crate) fn by_first_words(request: &ModelRequest) -> Option<Self> {
+        Cues::of(last_words(request)?).kind()
+    }
+
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Question => "question",
@@ -47,6 +52,12 @@ impl Kind {
 /// An argument of this name is a question in the user's words. The model puts it into words of its
 /// own, and loses or invents what matters: so the first one is the user's, verbatim.
 const QUESTION: &str = "question";
+
+/// An argument of this name, with its options, is a file.
+const PATH: &str = "path";
+
+/// Names of which one may be the answer.
+const MOST_NAMES: usize = 32;
 
 /// Tools without arguments, or about one thing, say all they know at once. Who needs more than two is going round.
 const OVERVIEWS: usize = 2;
@@ -121,6 +132,8 @@ pub(crate) struct Withheld {
     answer: bool,
     /// The user's words, which a question to a tool consists of.
     question: Option<String>,
+    /// One of which the answer begins with.
+    openings: Vec<String>,
 }
 
 impl Withheld {
@@ -131,12 +144,19 @@ impl Withheld {
         withheld.what_is_not_wanted(request, kind);
         withheld.what_the_words_rule_out(request, kind);
         withheld.question = verbatim(request, asked);
+        withheld.openings = openings(request, kind);
         withheld
     }
 
     /// What must be passed for this argument, if it may not be chosen.
     pub(super) fn given(&self, argument: &Property) -> Option<&str> {
         self.question.as_deref().filter(|_| argument.name == QUESTION)
+    }
+
+    /// Asked where something is, or for its name, a small model says what it does. So the answer
+    /// begins with one of these, where there are any.
+    pub(super) fn openings(&self) -> &[String] {
+        &self.openings
     }
 
     pub(crate) fn withhold(&mut self, tool: String) {
@@ -266,6 +286,72 @@ impl Withheld {
         let tools = request.tools.iter().filter(|it| which(it));
         tools.for_each(|it| self.withhold(it.name.clone()));
     }
+}
+
+/// How an answer may begin to a question that asks for a place or a name: with what the results of
+/// this turn have of it.
+fn openings(request: &ModelRequest, kind: Kind) -> Vec<String> {
+    let Some(words) = last_words(request).filter(|_| kind == Kind::Question) else {
+        return Vec::new();
+    };
+    let cues = Cues::of(words);
+    let quoted = |it: &String| format!("`{it}`");
+    if cues.ask_where() {
+        let places = places(request);
+        places.iter().flat_map(|it| [format!("In {}", quoted(it)), quoted(it)]).collect()
+    } else if let Some(keywords) = cues.ask_name() {
+        defined(request, keywords).iter().map(quoted).collect()
+    } else {
+        Vec::new()
+    }
+}
+
+/// The files that are named.
+fn places(request: &ModelRequest) -> Vec<String> {
+    let files =
+        request.tools.iter().flat_map(|it| &it.parameters).find_map(|it| match &it.schema {
+            Schema::Choice(options) if it.name == PATH => Some(options),
+            Schema::Object(_)
+            | Schema::Text { .. }
+            | Schema::Choice(_)
+            | Schema::Integer { .. }
+            | Schema::Boolean
+            | Schema::List(_) => None,
+        });
+    let is_named = |file: &&String| results_of_turn(request).any(|it| names(it, file));
+    files.into_iter().flatten().filter(is_named).cloned().collect()
+}
+
+/// The names that are defined with one of these words.
+fn defined(request: &ModelRequest, keywords: &[&str]) -> Vec<String> {
+    let is_name = |it: &&str| it.starts_with(|it: char| it.is_alphabetic() || it == '_');
+    let mut names: Vec<String> = Vec::new();
+    for line in results_of_turn(request).flat_map(str::lines) {
+        let words = line.split(|it: char| !(it.is_alphanumeric() || it == '_'));
+        let mut words = words.filter(|it| !it.is_empty()).skip_while(|it| !keywords.contains(it));
+        if let Some(name) = words.nth(1).filter(is_name).map(str::to_owned)
+            && !names.contains(&name)
+            && names.len() < MOST_NAMES
+        {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// What tools gave since the user's last words.
+fn results_of_turn(request: &ModelRequest) -> impl Iterator<Item = &str> {
+    let users = |it: &ModelItem| matches!(it, ModelItem::Message { role: Role::User, .. });
+    let since = request.input.iter().rposition(users).unwrap_or_default();
+    request.input[since..].iter().filter_map(|it| match it {
+        ModelItem::ToolOutput { output, .. } => Some(output.as_str()),
+        ModelItem::Message { .. } | ModelItem::ToolCall(_) | ModelItem::Reasoning { .. } => None,
+    })
+}
+
+/// Whether a line of `text` begins with the file.
+fn names(text: &str, file: &str) -> bool {
+    text.lines().any(|it| it.strip_prefix(file).is_some_and(|rest| rest.starts_with(':')))
 }
 
 /// The user's last words, unless they were passed on already, or are too long for it.

@@ -462,6 +462,32 @@ fn what_was_asked_is_not_offered_again() {
     }
 }
 
+/// A small model says what a thing does when it is asked where it is, or makes up a name.
+#[test]
+fn who_asks_for_a_place_or_a_name_is_told_one_that_was_found() {
+    let answers = |question: &str, result: &str| {
+        let output = ModelItem::ToolOutput { call: CallId::from("1"), output: result.into() };
+        let grammar = offered(Kind::Question, vec![user(question), call("search", "{}"), output]);
+        ["`src/a.rs`.", "In `src/a.rs`, twice.", "`src/ab.rs`.", "`sorted`.", "It sorts.", "No."]
+            .into_iter()
+            .filter(|it| {
+                let answer = serde_json::json!({ "text": it }).to_string().replace("\":", "\": ");
+                let reply = format!(r#"{{"name": "answer", "arguments": {answer}}}"#);
+                follow(&grammar, &reply) == Ok(true)
+            })
+            .collect::<Vec<_>>()
+    };
+    let found = "one line:\nsrc/a.rs:\n3: pub fn sorted(&self) {\nsee src/ab.rs\n";
+    assert_eq!(
+        answers("Where do we sort?", found),
+        ["`src/a.rs`.", "In `src/a.rs`, twice.", "No."]
+    );
+    assert_eq!(answers("Which function sorts?", found), ["`sorted`.", "No."]);
+    assert_eq!(answers("Which class sorts?", found).len(), 6);
+    assert_eq!(answers("Where do we sort?", "Nothing was found.").len(), 6);
+    assert_eq!(answers("How do we sort?", found).len(), 6);
+}
+
 const WRITE: &str = "{\"name\": \"write_file\", \"arguments\": {\"path\": \"src/a.rs\"}}\n```\n```";
 const RUN: &str = r#"{"name": "run_tests", "arguments": {}}"#;
 

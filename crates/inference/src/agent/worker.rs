@@ -202,6 +202,9 @@ impl Worker<'_> {
             // Nothing depends on it.
             return Ok((Kind::Question, None));
         }
+        if let Some(kind) = Kind::by_first_words(request) {
+            return Ok((kind, None));
+        }
         let (shared, talk) = self.tokens(&Prompt::of_kind(request))?;
         let prefix = shared.len();
         let mut prompt = [shared, talk].concat();

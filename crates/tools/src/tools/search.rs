@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use protocol::{Property, RepositoryFacts, Schema, ToolEffect, ToolSpec};
-use workspace::{Found, Query, Root, SearchLimits};
+use workspace::{Found, Match, Query, Root, SearchLimits};
 
 use super::{Tool, reading};
 use crate::arguments::{Arguments, BadArguments};
@@ -17,12 +17,8 @@ pub(crate) const TOOL: Tool = Tool { name: "search", spec, start };
 /// Lines that only have words of the text: the first ones are the good ones.
 const NEAREST: usize = 8;
 
-/// With no more matches than this there is room for the lines after each.
+/// The first matches are shown in what is around them, where these are few or the best of many.
 const FEW: usize = 4;
-const FOLLOWING: usize = 2;
-
-/// And where the first of them opens a list of fields or the like, which says nothing by itself.
-const OPENED: usize = 8;
 
 fn spec(style: Style, _facts: &RepositoryFacts) -> Option<ToolSpec> {
     let (description, text, max_chars) = match style {
@@ -140,24 +136,29 @@ fn tell(text: &str, found: &Found, longest: usize, sources: Option<&Sources<'_>>
     told
 }
 
-/// With `sources` the first lines are followed by those after them: a comment says what the next
-/// line is.
+/// With `sources` the first lines stand in what is around them: a comment says what the next line
+/// is, and a line of a function not what the function is called.
 fn list(found: &Found, longest: usize, sources: Option<&Sources<'_>>) -> String {
-    let mut lines = String::new();
-    for (index, it) in found.matches.iter().enumerate() {
-        let line = clip_line(it.text.trim(), longest);
-        lines.push_str(&format!("{}:{}: {line}\n", it.path, it.line));
-        let text = sources
-            .filter(|_| index < FEW)
-            .and_then(|sources| sources.text(&it.path))
-            .unwrap_or_default();
-        let opens = it.text.trim_end().ends_with(['{', '(', '[', ':']);
-        let following = if index == 0 && opens { OPENED } else { FOLLOWING };
-        for after in text.lines().skip(it.line).take(following) {
-            lines.push_str(&format!("    {}\n", clip_line(after.trim(), longest)));
+    let Some(sources) = sources else {
+        return found.matches.iter().map(|it| bare(it, longest)).collect();
+    };
+    let mut told = String::new();
+    let (first, rest) = found.matches.split_at(FEW.min(found.matches.len()));
+    let surroundings = sources.surroundings(first);
+    for around in &surroundings {
+        told.push_str(&format!("{}:\n", around.path));
+        for (number, line) in &around.lines {
+            told.push_str(format!("{number}: {}", clip_line(line, longest)).trim_end());
+            told.push('\n');
         }
     }
-    lines
+    let is_shown = |it: &&Match| !surroundings.iter().any(|around| around.holds(it));
+    rest.iter().filter(is_shown).for_each(|it| told.push_str(&bare(it, longest)));
+    told
+}
+
+fn bare(found: &Match, longest: usize) -> String {
+    format!("{}:{}: {}\n", found.path, found.line, clip_line(found.text.trim(), longest))
 }
 
 #[cfg(test)]

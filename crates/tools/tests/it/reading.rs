@@ -32,14 +32,14 @@ async fn a_small_model_looks_around() {
     assert_eq!(
         told(&context, "search", r#"{"question":"max retries"}"#).await,
         "\"max retries\" is on 2 lines in 1 file:\n\
-         src/lib.rs:2: pub const MAX_RETRIES: u32 = 3;\n    \n    pub fn fetch() -> u32 {\n\
-         src/lib.rs:5: MAX_RETRIES\n    }\n"
+         src/lib.rs:\n1: /// Tries again this often.\n2: pub const MAX_RETRIES: u32 = 3;\n\
+         4: pub fn fetch() -> u32 {\n5:     MAX_RETRIES\n6: }\n"
     );
     assert_eq!(
         told(&context, "search", r#"{"question":"how often is a fetch retried?"}"#).await,
         "No line has \"how often is a fetch retried?\"; these have words of it:\n\
-         src/lib.rs:4: pub fn fetch() -> u32 {\n    MAX_RETRIES\n    }\n\
-         src/lib.rs:2: pub const MAX_RETRIES: u32 = 3;\n    \n    pub fn fetch() -> u32 {\n"
+         src/lib.rs:\n1: /// Tries again this often.\n2: pub const MAX_RETRIES: u32 = 3;\n\
+         4: pub fn fetch() -> u32 {\n5:     MAX_RETRIES\n6: }\n"
     );
     assert_eq!(
         told(&context, "search", r#"{"question":"timeout"}"#).await,

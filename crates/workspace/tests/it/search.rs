@@ -116,3 +116,28 @@ fn a_misheard_word_is_taken_for_one_that_is_there() {
     // What package managers write is nobody's answer.
     assert_eq!(first("which version"), None);
 }
+
+/// What a question is about is not always in its rarest words.
+#[test]
+fn definitions_and_small_words_are_found_where_they_are_asked_for() {
+    let directory = directory(&[
+        (
+            "src/reading.rs",
+            "/// One field of it may be missing.\nenum Bad {\n    Field,\n}\n\
+             pub struct Reading {\n    time: u32,\n}\n",
+        ),
+        (
+            "src/shop.py",
+            "def find(self, text):\n    pass\n\n# Late fees.\nFEE = 35\ndef fee(days):\n",
+        ),
+    ]);
+    let root = Root::open(directory.path()).unwrap();
+    let limits = SearchLimits { matches: 1, file_bytes: 1 << 20, time: Duration::from_secs(10) };
+    let first = |text: &str| {
+        let found = nearest(&root, text, limits, &patience());
+        found.matches.first().map(|it| format!("{}:{}", it.path, it.line))
+    };
+    assert_eq!(first("What are the fields of a reading?").as_deref(), Some("src/reading.rs:5"));
+    assert_eq!(first("what does find do").as_deref(), Some("src/shop.py:1"));
+    assert_eq!(first("lower the fee to twenty cents").as_deref(), Some("src/shop.py:5"));
+}
