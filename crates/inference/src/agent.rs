@@ -3,6 +3,7 @@
 //! `grammar`, `matcher`, `offer`, `render` and `reply` are pure and know nothing of llama.cpp;
 //! the weights are touched in `engine` alone.
 
+mod copying;
 mod cues;
 mod engine;
 mod grammar;

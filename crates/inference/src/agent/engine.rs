@@ -32,6 +32,9 @@ const STEP: usize = 32;
 const WORTH_FETCHING: usize = 64;
 const WORTH_KEEPING: usize = 256;
 
+/// Of the vocabulary, for what else might have been written.
+const BESIDE: usize = 8;
+
 #[derive(Debug, thiserror::Error)]
 pub(super) enum EngineError {
     #[error("cancelled")]
@@ -202,6 +205,32 @@ impl<'m> Engine<'m> {
         let mut order: Vec<usize> = (0..likelihoods.len()).collect();
         order.sort_unstable_by(|a, b| likelihoods[*b].total_cmp(&likelihoods[*a]));
         order.into_iter().find_map(|at| allowed(token(at))).unwrap_or(Choice::Nothing)
+    }
+
+    /// The likeliest token that fits and of which `is_other` holds, with how much less likely it is
+    /// than the likeliest of all. Only looks at a few.
+    pub(super) fn beside(
+        &self,
+        matcher: &Matcher<'_>,
+        is_other: impl Fn(&[u8]) -> bool,
+    ) -> Option<((LlamaToken, Vec<u8>), f32)> {
+        let likelihoods = self.context.get_logits_ith(self.batch.n_tokens() - 1);
+        let mut first: Vec<(usize, f32)> = Vec::with_capacity(BESIDE + 1);
+        for (at, likelihood) in likelihoods.iter().copied().enumerate() {
+            if first.len() == BESIDE && first.last().is_some_and(|it| likelihood <= it.1) {
+                continue;
+            }
+            let place = first.partition_point(|it| likelihood < it.1);
+            first.insert(place, (at, likelihood));
+            first.truncate(BESIDE);
+        }
+        let best = first.first()?.1;
+        first.into_iter().find_map(|(at, likelihood)| {
+            let token = LlamaToken::new(i32::try_from(at).ok()?);
+            let bytes = self.bytes(token);
+            let fits = !self.ends(token) && matcher.accepts(&bytes) && is_other(&bytes);
+            fits.then_some(((token, bytes), best - likelihood))
+        })
     }
 
     /// How likely each of `options` comes next: natural logarithms, which mean something only

@@ -11,6 +11,7 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 use protocol::{ModelRequest, ToolChoice};
 
+use super::copying::{Copying, Hesitation};
 use super::engine::{CONTEXT, Choice, Engine, EngineError};
 use super::grammar::{Grammar, kind_text};
 use super::matcher::Matcher;
@@ -157,11 +158,19 @@ impl Worker<'_> {
         let cached = known.unwrap_or(cached);
 
         let mut output = 0;
+        let mut copying = Copying::new(request);
         for rewrite in 0.. {
             let grammar = grammar(request, &withheld)?;
             let mut answer = Answer::default();
-            let written =
-                self.write(&grammar, &opening.bytes, &mut answer, &mut output, &mut turn, job)?;
+            let written = self.write(
+                &grammar,
+                &opening.bytes,
+                &mut copying,
+                &mut answer,
+                &mut output,
+                &mut turn,
+                job,
+            )?;
             let Some(reply) = reply::Reply::parse(&written, &request.tools) else {
                 return Err(Stop::Failed(model_failed(EngineError::Failed(format!(
                     "it wrote something that is no reply: {}",
@@ -219,7 +228,16 @@ impl Worker<'_> {
         prompt.extend_from_slice(&opening.tokens);
         let cached = self.engine.prompt(&prompt, prefix, turn)?;
         let (mut nothing, mut output) = (Answer::default(), 0);
-        let written = self.write(&grammar, &opening.bytes, &mut nothing, &mut output, turn, job)?;
+        let mut copying = Copying::none();
+        let written = self.write(
+            &grammar,
+            &opening.bytes,
+            &mut copying,
+            &mut nothing,
+            &mut output,
+            turn,
+            job,
+        )?;
         let said = |it: &Kind| kind_text(it.as_str()).as_bytes() == written;
         let kind = Kind::ALL.into_iter().find(said).unwrap_or(Kind::Question);
         let known = cached.min(words.len());
@@ -228,10 +246,12 @@ impl Worker<'_> {
     }
 
     /// Writes one reply that begins with `opening`, which the context already holds.
+    #[expect(clippy::too_many_arguments, reason = "one loop over one reply")]
     fn write(
         &mut self,
         grammar: &Grammar,
         opening: &[u8],
+        copying: &mut Copying<(LlamaToken, Vec<u8>)>,
         answer: &mut Answer,
         output: &mut usize,
         turn: &mut Turn<'_>,
@@ -245,14 +265,23 @@ impl Worker<'_> {
             let forced = Forced::of(&self.engine, &matcher);
             matcher.advance(&forced.bytes);
             written.extend_from_slice(&forced.bytes);
-            if matcher.must_end() {
-                break;
-            }
-            self.engine.feed(&forced.tokens, turn)?;
-
-            let (token, bytes) = match self.engine.choose(&matcher) {
+            let choice = if matcher.must_end() {
+                Choice::End
+            } else {
+                self.engine.feed(&forced.tokens, turn)?;
+                self.note_hesitation(copying, &matcher, &written);
+                self.engine.choose(&matcher)
+            };
+            let (token, bytes) = match choice {
                 Choice::Token(token, bytes) => (token, bytes),
-                Choice::End => break,
+                Choice::End => {
+                    let Some(place) = copying.turn_back(&written).filter(|_| !cut) else { break };
+                    self.engine.rewind(place.position)?;
+                    written.truncate(place.written);
+                    matcher = Matcher::new(grammar);
+                    matcher.advance(&written);
+                    place.instead
+                }
                 Choice::Nothing => {
                     return Err(EngineError::Failed("it has no word that fits".to_owned()).into());
                 }
@@ -270,13 +299,27 @@ impl Worker<'_> {
             if room <= 1 {
                 return Err(EngineError::Failed("its context is full".to_owned()).into());
             }
-            if matcher.must_end() {
-                break;
+            if !matcher.must_end() {
+                self.engine.feed(&[token], turn)?;
             }
-            self.engine.feed(&[token], turn)?;
         }
         job.say_more(answer.rest(&written, cut || answer_is_full(&written)));
         Ok(written)
+    }
+
+    fn note_hesitation(
+        &self,
+        copying: &mut Copying<(LlamaToken, Vec<u8>)>,
+        matcher: &Matcher<'_>,
+        written: &[u8],
+    ) {
+        if copying.follows(written)
+            && let Some((instead, gap)) =
+                self.engine.beside(matcher, |bytes| copying.leaves(written, bytes))
+        {
+            let position = self.engine.position();
+            copying.note(Hesitation { written: written.len(), position, instead, gap });
+        }
     }
 
     /// The shared beginning and the rest, if they fit.
