@@ -17,9 +17,9 @@ use tokio::sync::watch;
 /// Events of any kind that every cursor still finds: minutes of typing.
 const RECENT: usize = 4_096;
 
-/// Samples in them: a minute of speech, 3 MB. Sound comes faster than it plays, and a client on a
-/// slow line is that far behind without a gap.
-const RECENT_SOUND: usize = 60 * 24_000;
+/// Samples in them: half a minute of speech, 1.4 MB. Sound comes faster than it plays, and a client on
+/// a slow line is that far behind without a gap.
+const RECENT_SOUND: usize = 30 * 24_000;
 
 /// Shared by the driver, which alone appends, and the cursors.
 #[derive(Debug)]
@@ -240,7 +240,7 @@ mod tests {
         while let Some(event) = slow.next().await {
             seen.push(event.seq);
         }
-        assert_eq!(seen, std::iter::once(0).chain(141..=200).collect::<Vec<u64>>());
+        assert_eq!(seen, std::iter::once(0).chain(171..=200).collect::<Vec<u64>>());
 
         // One that is longer than all that is kept is still to be read.
         let log = EventLog::new(ThreadId::from("th"));

@@ -7,9 +7,9 @@ use protocol::ItemId;
 use crate::for_the_ear::progress;
 use crate::item::{Content, Item, ItemBody, ItemStatus, Place, Role};
 
-/// Sound that is kept for `conversation.item.retrieved`, of all items together: a minute, 3 MB.
-/// Older sound is forgotten, its words stay.
-const KEPT_SAMPLES: usize = 60 * audio_dsp::DUET_HZ as usize;
+/// Sound that is kept for `conversation.item.retrieved`, of all items together: half a minute,
+/// 1.4 MB. Older sound is forgotten, its words stay.
+const KEPT_SAMPLES: usize = 30 * audio_dsp::DUET_HZ as usize;
 
 /// What clients may put into a conversation: more than any model reads, and little memory.
 /// What is spoken comes at the pace of speech, and has its own bounds.
@@ -243,15 +243,15 @@ mod tests {
     #[test]
     fn sound_of_long_ago_is_forgotten_and_its_words_are_not() {
         let mut conversation = Conversation::default();
-        let half_a_minute = || {
-            let pcm: Arc<[i16]> = vec![1; 30 * audio_dsp::DUET_HZ as usize].into();
+        let quarter = || {
+            let pcm: Arc<[i16]> = vec![1; 15 * audio_dsp::DUET_HZ as usize].into();
             Content::InputAudio { pcm, transcript: Some("words".to_owned()) }
         };
         for n in 0..12 {
             conversation.push(Item {
                 id: ItemId::new(format!("{n}")),
                 status: ItemStatus::Completed,
-                body: ItemBody::Message { role: Role::User, content: vec![half_a_minute()] },
+                body: ItemBody::Message { role: Role::User, content: vec![quarter()] },
             });
         }
         let kept: Vec<bool> = conversation.items().map(|it| 0 < it.samples()).collect();
