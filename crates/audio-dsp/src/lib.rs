@@ -16,7 +16,7 @@ pub use crate::framer::Framer;
 pub use crate::hearing::Hearing;
 pub use crate::levels::{Levels, SILENCE_DBFS};
 pub use crate::pcm::{Pcm16Bytes, downmix, f32_from_pcm16, f32_to_pcm16};
-pub use crate::playout::{Block, Playout, Silenced};
+pub use crate::playout::{Block, Playout, SOUND_AHEAD_MS, Silenced};
 pub use crate::resampler::{RateError, Resampler};
 
 /// Samples a second of sound inside Duet, and of the realtime protocol's `audio/pcm`.

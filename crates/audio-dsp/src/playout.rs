@@ -20,7 +20,8 @@ const FRAME: u64 = 20 * MS;
 /// How far ahead sound is given: through pauses of ours as a busy machine has them. All of it
 /// sounds although somebody speaks, and of the 200 ms in which barge-in must silence us, hearing
 /// that it is speech takes up to 130.
-const SOUND_AHEAD: u64 = 60 * MS;
+pub const SOUND_AHEAD_MS: u32 = 60;
+const SOUND_AHEAD: u64 = SOUND_AHEAD_MS as u64 * MS;
 
 /// How far ahead silence is given: two frames. Whatever sounds next, sounds behind it.
 const SILENCE_AHEAD: u64 = 40 * MS;
@@ -33,6 +34,9 @@ const CATCH_UP: u64 = 100 * MS;
 /// The most that waits to sound: ten minutes, 29 MB. A service sends faster than it plays; no
 /// spoken answer is as long as this, but many of them may wait for a reader that is too slow.
 const LONGEST: usize = 10 * 60 * DUET_HZ as usize;
+
+/// Room for samples that is kept while nothing waits: two seconds.
+const KEPT_ROOM: usize = 2 * DUET_HZ as usize;
 
 /// A reader that takes nothing for as long is not one that plays.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -135,6 +139,10 @@ impl<M> Playout<M> {
         }
         let sound = (here + SOUND_AHEAD).saturating_sub(self.given).min(self.sounding());
         let mut pcm: Vec<i16> = self.queue.drain(..sound as usize).collect();
+        if self.queue.is_empty() {
+            // A long answer is no reason to need as much memory ever after.
+            self.queue.shrink_to(KEPT_ROOM);
+        }
         self.given += sound;
         self.passed += sound;
         if 0 < sound {
@@ -481,6 +489,16 @@ mod tests {
             &[Play(599_900, 7), Play(150, 8), Stop],
             "no room for 50ms\nNone\nsounds until 0ns\n",
         );
+    }
+
+    #[test]
+    fn what_has_sounded_needs_no_memory() {
+        let mut playout: Playout<()> = Playout::default();
+        playout.play(&vec![7; 60_000 * MS as usize]);
+        while 0 < playout.sounding() {
+            playout.due(playout.deadline());
+        }
+        assert!(playout.queue.capacity() < 2 * KEPT_ROOM, "{}", playout.queue.capacity());
     }
 
     /// Two hours of silence are as many samples as they last.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
-use audio_dsp::DUET_HZ;
+use audio_dsp::{DUET_HZ, SOUND_AHEAD_MS};
 use pulseaudio::protocol::stream::{BufferAttr, StreamFlags};
 use pulseaudio::protocol::{
     Command, CreatePlaybackStreamReply, LatencyParams, PlaybackLatency, PlaybackStreamParams,
@@ -26,7 +26,7 @@ const MS: u32 = DUET_HZ * 2 / 1000;
 
 /// What the server is to have: as far as sound is given ahead. All of it sounds although
 /// somebody speaks.
-const HELD: u32 = 100 * MS;
+const HELD: u32 = SOUND_AHEAD_MS * MS;
 
 /// What the server waits for before it plays, at first and after it ran dry: as far as silence is
 /// given ahead, or it would run dry at once.

@@ -1,6 +1,6 @@
 //! The agent's language model: a request in, one constrained reply out.
 //!
-//! `grammar`, `matcher`, `offer`, `render` and `reply` are pure and know nothing of llama.cpp;
+//! `copying`, `cues`, `grammar`, `matcher`, `offer`, `render` and `reply` are pure and know nothing of llama.cpp;
 //! the weights are touched in `engine` alone.
 
 mod copying;

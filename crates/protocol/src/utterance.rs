@@ -113,24 +113,30 @@ pub fn is_consent(utterance: &str) -> bool {
 
 /// Words that no sentence ends in: something is left to be said. Recognisers put a full stop behind
 /// them all the same.
-const NEVER_LAST: [&str; 22] = [
-    "a", "an", "and", "because", "but", "er", "erm", "every", "if", "its", "my", "or", "our",
-    "than", "the", "their", "uh", "um", "whether", "whose", "your", "unless",
+const NEVER_LAST: [&str; 19] = [
+    "a", "an", "and", "because", "but", "er", "erm", "every", "its", "my", "or", "our", "than",
+    "the", "their", "uh", "um", "whether", "your",
 ];
 
-/// Words in which a question may end ("what is it for?"), and no order.
-const LAST_OF_QUESTIONS: [&str; 19] = [
-    "about", "as", "at", "between", "by", "called", "did", "does", "for", "from", "into", "is",
-    "named", "of", "to", "was", "were", "with", "without",
-];
+/// Words in which a question may end ("what is it for?"), also one inside an order ("say what it is
+/// for"), and nothing else.
+const LAST_OF_QUESTIONS: [&str; 12] =
+    ["about", "at", "between", "by", "called", "for", "from", "into", "named", "of", "to", "with"];
+const QUESTION_WORDS: [&str; 9] =
+    ["as", "how", "that", "what", "where", "which", "who", "whom", "why"];
 
 /// Whether an utterance cannot be over by its words: "rename the".
 pub fn leads_on(utterance: &str) -> bool {
-    let lower = utterance.to_lowercase();
-    let asks = lower.trim_end().ends_with('?');
-    words(&lower).last().is_some_and(|last| {
-        NEVER_LAST.contains(&last) || (!asks && LAST_OF_QUESTIONS.contains(&last))
-    })
+    // "Option A" is over.
+    let Some("A") = words(utterance).last() else {
+        let lower = utterance.to_lowercase();
+        let asks =
+            lower.trim_end().ends_with('?') || words(&lower).any(|it| QUESTION_WORDS.contains(&it));
+        return words(&lower).last().is_some_and(|last| {
+            NEVER_LAST.contains(&last) || (!asks && LAST_OF_QUESTIONS.contains(&last))
+        });
+    };
+    false
 }
 
 fn words(lower: &str) -> impl Iterator<Item = &str> {
@@ -243,7 +249,12 @@ mod tests {
             "Run the tests.",
             "Log in.",
             "Turn it off",
-            "Rename it to the letter A, please.",
+            "Pick option A.",
+            "Tell me what this file is about.",
+            "Explain what this function does.",
+            "Show me where it is called.",
+            "Leave it as it was.",
+            "Yes, it is.",
         ] {
             assert!(!leads_on(whole), "{whole}");
         }

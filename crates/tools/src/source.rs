@@ -1,5 +1,6 @@
 //! Pieces of source code for a model to look at.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use protocol::RepositoryFacts;
@@ -85,6 +86,12 @@ impl Surroundings {
         self.path == found.path && self.lines.iter().any(|it| it.0 == found.line)
     }
 
+    fn join(&mut self, mut other: Self) {
+        self.lines.append(&mut other.lines);
+        self.lines.sort_by_key(|it| it.0);
+        self.lines.dedup_by_key(|it| it.0);
+    }
+
     fn touches(&self, other: &Self) -> bool {
         let close = |line: &(usize, String)| self.lines.iter().any(|it| it.0.abs_diff(line.0) <= 1);
         self.path == other.path && other.lines.iter().any(close)
@@ -96,13 +103,17 @@ fn enclosing(lines: &[&str], index: usize) -> Option<usize> {
     let mut inside = indent(lines[index]);
     for at in (0..index).rev() {
         let line = lines[at];
-        if line.trim().is_empty() || inside <= indent(line) {
-            continue;
-        }
-        if begins_a_test(line) {
+        let is_outside = !line.trim().is_empty() && indent(line) < inside;
+        if is_outside && begins_a_definition(line) {
             return Some(at);
         }
-        inside = indent(line);
+        // The parameters of a definition may stand between its head and this.
+        if is_outside && !line.trim_start().starts_with([')', ']', '}', '{']) {
+            inside = indent(line);
+        }
+        if inside == 0 {
+            break;
+        }
     }
     None
 }
@@ -161,18 +172,22 @@ impl Sources<'_> {
             let Some(index) = found.line.checked_sub(1).filter(|it| *it < lines.len()) else {
                 continue;
             };
-            let mut around = Surroundings::of(&found.path, &lines, index);
+            let around = Surroundings::of(&found.path, &lines, index);
             // The later match is the one that is worse: it joins the better one.
             match all.iter_mut().find(|it| it.touches(&around)) {
-                Some(before) => {
-                    before.lines.append(&mut around.lines);
-                    before.lines.sort_by_key(|it| it.0);
-                    before.lines.dedup_by_key(|it| it.0);
-                }
+                Some(before) => before.join(around),
                 None => all.push(around),
             }
         }
-        all
+        // What has grown may touch what stood apart.
+        let mut joined: Vec<Surroundings> = Vec::new();
+        for around in all {
+            match joined.iter_mut().find(|it| it.touches(&around)) {
+                Some(before) => before.join(around),
+                None => joined.push(around),
+            }
+        }
+        joined
     }
 
     pub(crate) fn text(&self, path: &str) -> Option<String> {
@@ -188,7 +203,7 @@ impl Sources<'_> {
             return None;
         }
         let index = line.checked_sub(1)?;
-        let start = (0..=index).rev().take(8).find(|it| begins_a_test(lines[*it]));
+        let start = (0..=index).rev().take(8).find(|it| begins_a_definition(lines[*it]));
         let first = start.unwrap_or(index.saturating_sub(2));
         let end = match start {
             Some(start) => start + extent(&lines[start..]),
@@ -270,8 +285,9 @@ pub(crate) fn file_part(
 
 /// Names of functions, types and the like that a text defines, in order.
 pub(crate) fn defined_names(text: &str) -> Vec<String> {
-    let any_name = definition_pattern(r"[A-Za-z_]\w*");
-    let Ok(pattern) = regex::Regex::new(&any_name) else { return Vec::new() };
+    static PATTERN: LazyLock<Option<regex::Regex>> =
+        LazyLock::new(|| regex::Regex::new(&definition_pattern(r"[A-Za-z_]\w*")).ok());
+    let Some(pattern) = &*PATTERN else { return Vec::new() };
     text.lines()
         .filter_map(|line| {
             let captures = pattern.captures(line)?;
@@ -281,7 +297,7 @@ pub(crate) fn defined_names(text: &str) -> Vec<String> {
 }
 
 /// A definition, or a call that JavaScript's test runners read as one.
-fn begins_a_test(line: &str) -> bool {
+fn begins_a_definition(line: &str) -> bool {
     let call = ["test(", "it(", "test.only(", "it.only("];
     call.iter().any(|it| line.trim_start().starts_with(it)) || !defined_names(line).is_empty()
 }
@@ -435,6 +451,11 @@ let x = load(1);
             surroundings("a\nb\nc\nd\ne\n", &[4, 1, 2]),
             "a\n1: a\n2: b\n3: c\n4: d\n5: e\n"
         );
+        // The line between two of them makes them one.
+        let apart = "1\n2\n3\n4\n5\n6\n7\n8\n9\n";
+        assert_eq!(surroundings(apart, &[1, 7, 4]).lines().count(), 1 + 9);
+        let signature = "def long(\n    a,\n    b,\n):\n    x\n    y\n    z\n    w\n";
+        assert!(surroundings(signature, &[8]).starts_with("a\n1: def long(\n7:"));
         assert_eq!(surroundings("a\n", &[1, 9]), "a\n1: a\n");
         assert_eq!(surroundings("", &[1]), "");
     }

@@ -127,8 +127,10 @@ impl Conversation {
         let mut kept = 0;
         for entry in self.entries.iter_mut().rev() {
             let samples = entry.item.samples();
-            if samples == 0 || kept + samples <= KEPT_SAMPLES {
-                kept += samples;
+            // The newest is kept however long it is, and nothing that is older than what was forgotten.
+            let fits = kept == 0 || kept + samples <= KEPT_SAMPLES;
+            kept += samples;
+            if samples == 0 || fits {
                 continue;
             }
             let ItemBody::Message { content, .. } = &mut entry.item.body else { continue };
@@ -258,5 +260,19 @@ mod tests {
         assert_eq!(kept.iter().filter(|it| **it).count(), 2);
         assert!(!kept[9] && kept[10] && kept[11]);
         assert!(conversation.items().all(|it| it.text() == "words"));
+
+        // The newest is there however long it was.
+        let pcm: Arc<[i16]> = vec![1; 2 * KEPT_SAMPLES].into();
+        conversation.push(Item {
+            id: ItemId::new("long"),
+            status: ItemStatus::Completed,
+            body: ItemBody::Message {
+                role: Role::User,
+                content: vec![Content::InputAudio { pcm, transcript: None }],
+            },
+        });
+        let kept: Vec<&str> =
+            conversation.items().filter(|it| 0 < it.samples()).map(|it| it.id.as_str()).collect();
+        assert_eq!(kept, ["long"]);
     }
 }

@@ -50,7 +50,7 @@ const LONGEST: Duration = Duration::from_secs(120);
 const MODEL_HEARS: Duration = Duration::from_secs(8);
 
 /// Kept of the silence before speech, for a client that commits by itself after all.
-const KEPT_QUIET: Duration = Duration::from_secs(30);
+const KEPT_QUIET: Duration = Duration::from_secs(10);
 
 /// Kept for a client that commits by itself.
 const KEPT_MANUAL: Duration = Duration::from_secs(10 * 60);
@@ -344,6 +344,10 @@ impl Ear {
         let count = at.saturating_sub(self.base).min(self.pcm.len() as u64);
         self.pcm.drain(..count as usize);
         self.base += count;
+        // A long utterance is no reason to need as much memory ever after.
+        if samples(KEPT_QUIET) < self.pcm.capacity() as u64 / 4 {
+            self.pcm.shrink_to(samples(KEPT_QUIET) as usize);
+        }
     }
 
     fn forget(&mut self) {

@@ -50,7 +50,7 @@ const SLIP: f64 = 20.0;
 /// Slips in milliseconds altogether, on a machine that is not asked for more than it has.
 const SLIPPED: f64 = 250.0;
 
-/// Sound is written 100 ms before it should sound; this is too much, in milliseconds.
+/// Sound is written 60 ms before it should sound; this is too much, in milliseconds.
 const AHEAD: f64 = 200.0;
 
 /// What may wait in the microphone's pipe for most of the time, in milliseconds: on a machine that

@@ -5,13 +5,18 @@
 //! likely. So each such place is remembered while the model copies, and when the copy is whole, it
 //! goes back to where it hesitated most, and takes what it did not take.
 
-use protocol::{ModelItem, ModelRequest, Role};
+use protocol::{ModelItem, ModelRequest, Role, ToolEffect};
+use serde_json::Value;
 
 use super::grammar::{BLOCK_CLOSES, BLOCK_OPENS};
 
-/// Natural logarithms between the likeliest token and the one beside it. Beyond this it did not
-/// hesitate: what it would be made to write is nothing that it means.
-const HESITATES: f32 = 12.0;
+/// Natural logarithms between the likeliest token and the one beside it. Where the change belonged it
+/// was 0.5 (decision 0005); beyond this the model did not hesitate, and what it would be made to write
+/// is nothing that it means.
+const HESITATES: f32 = 2.5;
+
+/// What a reply may grow by beside what it had already: the change.
+const GROWS: usize = 200;
 
 /// A place in a reply where something else might have been written.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,17 +30,24 @@ pub(super) struct Hesitation<T> {
     pub(super) gap: f32,
 }
 
-/// Watches a reply for a copy of a file that was read in this turn.
+/// Watches one reply for a copy of the file that it is to change.
 #[derive(Debug)]
 pub(super) struct Copying<T> {
-    files: Vec<String>,
+    files: Vec<Shown>,
     most: Option<Hesitation<T>>,
     has_turned_back: bool,
 }
 
+/// A file that was shown whole.
+#[derive(Debug)]
+struct Shown {
+    path: String,
+    text: String,
+}
+
 impl<T> Copying<T> {
     pub(super) fn new(request: &ModelRequest) -> Self {
-        Self { files: read_in_turn(request), most: None, has_turned_back: false }
+        Self { files: shown_in_turn(request), most: None, has_turned_back: false }
     }
 
     /// For a reply that edits nothing.
@@ -43,17 +55,19 @@ impl<T> Copying<T> {
         Self { files: Vec::new(), most: None, has_turned_back: false }
     }
 
-    /// Whether the reply is a block that is the beginning of a file so far.
+    /// Whether the reply is a block that is the beginning of its file so far.
     pub(super) fn follows(&self, written: &[u8]) -> bool {
-        !self.has_turned_back && self.copied(written).next().is_some()
+        !self.has_turned_back && self.left(written).is_some()
     }
 
-    /// Whether the reply is no copy any more with `next`, and goes on.
+    /// Whether the reply is no copy any more with `next`, and goes on: another word, or more behind
+    /// the end. Another space or line break is no change that anybody asks for.
     pub(super) fn leaves(&self, written: &[u8], next: &[u8]) -> bool {
         let mut reply = written.to_vec();
         reply.extend_from_slice(next);
-        let closes = |it: &[u8]| it.windows(2).any(|it| it == b"``");
-        !closes(next) && self.copied(&reply).next().is_none()
+        let says = next.iter().any(|it| !it.is_ascii_whitespace());
+        let is_at_end = || self.left(written).is_some_and(|it| it.trim_ascii().is_empty());
+        !reply.ends_with(b"`") && self.left(&reply).is_none() && (says || is_at_end())
     }
 
     pub(super) fn note(&mut self, place: Hesitation<T>) {
@@ -63,43 +77,59 @@ impl<T> Copying<T> {
         }
     }
 
-    /// Where to go back to from a reply that ends here: once, and only from a whole copy.
-    pub(super) fn turn_back(&mut self, written: &[u8]) -> Option<Hesitation<T>> {
+    /// Where to go back to from a reply that ends at `position` with room for `room` tokens: once,
+    /// only from a whole copy, and only where the rest can be written again.
+    pub(super) fn turn_back(
+        &mut self,
+        written: &[u8],
+        position: usize,
+        room: usize,
+    ) -> Option<Hesitation<T>> {
         let content = written.strip_suffix(BLOCK_CLOSES)?;
-        let is_whole = self.copied(content).any(|rest| rest.trim().is_empty());
+        let is_whole = self.left(content).is_some_and(|it| it.trim_ascii().is_empty());
         if !is_whole || self.has_turned_back {
             return None;
         }
         self.has_turned_back = true;
-        self.most.take()
+        self.most.take().filter(|it| position.saturating_sub(it.position) + GROWS <= room)
     }
 
-    /// What is left of each file that the block of this reply is the beginning of.
-    fn copied(&self, written: &[u8]) -> impl Iterator<Item = &str> {
+    /// What is left of the file that the block of this reply is the beginning of.
+    fn left(&self, written: &[u8]) -> Option<&[u8]> {
         let opens = BLOCK_OPENS.as_bytes();
-        let at = written.windows(opens.len()).position(|it| it == opens);
-        let block = at.map(|at| &written[at + opens.len()..]);
-        self.files.iter().filter_map(move |file| {
-            let rest = file.as_bytes().strip_prefix(block?)?;
-            // In the middle of a character it is as good a beginning.
-            Some(file.get(file.len() - rest.len()..).unwrap_or("�"))
-        })
+        let at = written.windows(opens.len()).position(|it| it == opens)?;
+        let call: Value = serde_json::from_slice(&written[..at]).ok()?;
+        let path = call.pointer("/arguments/path")?.as_str()?;
+        let file = self.files.iter().rfind(|it| it.path == path)?;
+        file.text.as_bytes().strip_prefix(&written[at + opens.len()..])
     }
 }
 
-/// The files that were shown whole since the user's last words.
-fn read_in_turn(request: &ModelRequest) -> Vec<String> {
-    let mut files = Vec::new();
+/// The files that were shown whole since the user's last words, as they still are.
+fn shown_in_turn(request: &ModelRequest) -> Vec<Shown> {
+    let mut files: Vec<Shown> = Vec::new();
     for item in &request.input {
         match item {
             ModelItem::Message { role: Role::User, .. } => files.clear(),
             ModelItem::ToolOutput { output, .. } => {
-                let shown = output.split_once(BLOCK_OPENS).map(|it| it.1);
-                let whole = shown.and_then(|it| it.trim_end().strip_suffix("\n```"));
-                // A block ends behind a line break in any case.
-                files.extend(whole.map(|it| format!("{it}\n")));
+                // `read_file` says it so.
+                let shown = output.split_once(&format!(":{BLOCK_OPENS}"));
+                if let Some((path, rest)) = shown
+                    && let Some(text) = rest.trim_end().strip_suffix("\n```")
+                {
+                    // A block ends behind a line break in any case.
+                    files.push(Shown { path: path.to_owned(), text: format!("{text}\n") });
+                }
             }
-            ModelItem::Message { .. } | ModelItem::ToolCall(_) | ModelItem::Reasoning { .. } => {}
+            ModelItem::ToolCall(call) => {
+                let tool = request.tools.iter().find(|it| it.name == call.name);
+                if tool.is_some_and(|it| it.effect == ToolEffect::Writes) {
+                    let arguments: Value =
+                        serde_json::from_str(&call.arguments).unwrap_or_default();
+                    files.retain(|it| arguments["path"] != *it.path);
+                }
+            }
+            ModelItem::Message { .. } | ModelItem::Reasoning { .. } => {}
         }
     }
     files
@@ -107,7 +137,7 @@ fn read_in_turn(request: &ModelRequest) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use protocol::{CallId, ToolChoice};
+    use protocol::{CallId, ToolCall, ToolChoice, ToolSpec};
 
     use super::*;
 
@@ -117,14 +147,26 @@ mod tests {
         let output = format!("a.py:\n```\n{file}\n```");
         let user = |text: &str| ModelItem::Message { role: Role::User, text: text.into() };
         let told = |output: String| ModelItem::ToolOutput { call: CallId::from("1"), output };
-        let input = vec![user("q"), told("b:\n```\nold\n```".into()), user("edit"), told(output)];
-        Copying::new(&ModelRequest {
+        let other = told("b.py:\n```\nother\n```".into());
+        let input =
+            vec![user("q"), told("a.py:\n```\nold\n```".into()), user("edit"), told(output), other];
+        Copying::new(&request(input))
+    }
+
+    fn request(input: Vec<ModelItem>) -> ModelRequest {
+        let write = ToolSpec {
+            name: "write_file".into(),
+            description: String::new(),
+            parameters: Vec::new(),
+            effect: ToolEffect::Writes,
+        };
+        ModelRequest {
             instructions: String::new(),
             input,
-            tools: Vec::new(),
+            tools: vec![write],
             tool_choice: ToolChoice::Auto,
             cache_key: String::new(),
-        })
+        }
     }
 
     fn written(block: &str) -> Vec<u8> {
@@ -150,28 +192,57 @@ mod tests {
         assert!(!copying.leaves(&written("a = 1\nb = 2 "), "€\n".as_bytes()));
         assert!(copying.leaves(&written("a = 1\nb = 2 "), "€\n\n".as_bytes()));
         // It would lose the rest of the file.
-        assert!(!copying.leaves(&written("a = 1"), b"\n```"));
+        for (block, next) in [("a = 1", "\n```"), ("a = 1\n", "`"), ("a = 1\n``", "`")] {
+            assert!(!copying.leaves(&written(block), next.as_bytes()), "{block:?} {next:?}");
+        }
+        assert!(!copying.leaves(&written("a = 1"), b"\n\n"));
+        // The text of another file is none of this one's.
+        assert!(!copying.follows(&written("other")));
     }
+
+    const ROOM: usize = 1_000;
 
     #[test]
     fn a_whole_copy_is_left_where_it_hesitated_most() {
         let mut copying = copying("a = 1\nb = 2");
-        for (instead, gap) in [('x', 5.0), ('y', 2.0), ('z', 3.0)] {
+        for (instead, gap) in [('x', 2.0), ('y', 0.5), ('z', 1.0)] {
             copying.note(place(instead, gap));
         }
-        assert_eq!(copying.turn_back(&written("a = 1")), None);
-        assert_eq!(copying.turn_back(&written("a = 1\n```")), None);
-        assert_eq!(copying.turn_back(&written("a = 1\nb = 3\n```")), None);
-        assert_eq!(copying.turn_back(&written("a = 1\nb = 2\n```")), Some(place('y', 2.0)));
+        let mut back = |block: &str| copying.turn_back(&written(block), 50, ROOM);
+        assert_eq!(back("a = 1"), None);
+        assert_eq!(back("a = 1\n```"), None);
+        assert_eq!(back("a = 1\nb = 3\n```"), None);
+        assert_eq!(back("a = 1\nb = 2\n```"), Some(place('y', 0.5)));
         // And is not left again.
-        copying.note(place('w', 1.0));
-        assert_eq!(copying.turn_back(&written("a = 1\nb = 2\n```")), None);
+        copying.note(place('w', 0.1));
+        assert_eq!(copying.turn_back(&written("a = 1\nb = 2\n```"), 50, ROOM), None);
     }
 
     #[test]
-    fn who_is_sure_does_not_turn_back() {
-        let mut copying = copying("a = 1");
-        copying.note(place('x', HESITATES + 1.0));
-        assert_eq!(copying.turn_back(&written("a = 1\n```")), None);
+    fn who_is_sure_or_has_no_room_does_not_turn_back() {
+        let mut sure = copying("a = 1");
+        sure.note(place('x', HESITATES + 0.1));
+        assert_eq!(sure.turn_back(&written("a = 1\n```"), 50, ROOM), None);
+        let mut full = copying("a = 1");
+        full.note(place('x', 0.5));
+        assert_eq!(full.turn_back(&written("a = 1\n```"), 50, GROWS + 49), None);
+    }
+
+    /// What is written again as it was may be meant.
+    #[test]
+    fn a_file_that_was_written_is_not_known_any_more() {
+        let told = ModelItem::ToolOutput {
+            call: CallId::from("1"),
+            output: "a.py:\n```\na = 1\n```".into(),
+        };
+        let call = ModelItem::ToolCall(ToolCall {
+            call: CallId::from("2"),
+            name: "write_file".into(),
+            arguments: r#"{"path": "a.py", "content": "a = 2"}"#.into(),
+        });
+        let before = Copying::<char>::new(&request(vec![told.clone()]));
+        assert!(before.follows(&written("a = 1")));
+        let after = Copying::<char>::new(&request(vec![told, call]));
+        assert!(!after.follows(&written("a = 1")));
     }
 }

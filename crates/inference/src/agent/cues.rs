@@ -1,4 +1,5 @@
-//! What a request has to say for some tools to be of use at its first step.
+//! What the words of a request say without a model: which tools are of use at its first step, and,
+//! where they leave no doubt, whether it is an edit and what its answer begins with.
 //!
 //! The bundled model chooses well between tools that fit, and badly between all of them: it lists
 //! commits when it is asked which commands a program has, runs the tests before it changes a
@@ -148,20 +149,21 @@ const BEFORE: [&str; 14] = [
     "would", "you",
 ];
 
-const ASKING: [&str; 33] = [
-    "am",
-    "are",
+const ASKING: [&str; 18] = [
+    "am", "are", "did", "does", "has", "how", "is", "was", "were", "what", "where", "which", "who",
+    "whom", "whose", "why", "will", "should",
+];
+
+/// Questions by their form, and orders by what they mean: "how about renaming it".
+const ORDERS_AS_QUESTIONS: [[&str; 2]; 5] =
+    [["how", "about"], ["what", "about"], ["what", "if"], ["why", "don"], ["why", "not"]];
+
+/// Orders to look at something. "Run the tests and fix what fails" is more.
+const LOOKING: [&str; 13] = [
     "count",
     "describe",
-    "did",
-    "do",
-    "does",
     "explain",
     "find",
-    "has",
-    "have",
-    "how",
-    "is",
     "list",
     "locate",
     "look",
@@ -170,31 +172,16 @@ const ASKING: [&str; 33] = [
     "search",
     "show",
     "summarise",
-    "summarize",
     "tell",
-    "was",
-    "were",
-    "what",
-    "when",
-    "where",
-    "which",
-    "who",
-    "whom",
-    "whose",
-    "why",
 ];
 
-const EDITING: [&str; 34] = [
+const EDITING: [&str; 29] = [
     "add",
     "append",
     "change",
-    "correct",
     "create",
     "decrease",
-    "define",
     "delete",
-    "double",
-    "extend",
     "extract",
     "fix",
     "implement",
@@ -217,19 +204,27 @@ const EDITING: [&str; 34] = [
     "sort",
     "split",
     "swap",
-    "update",
     "write",
+];
+
+/// What these are said about is no file: "make sure", "sort of", "make a list", "change of plans".
+const NOT_EDITED: [&str; 14] = [
+    "of", "on", "up", "me", "us", "sure", "sense", "list", "summary", "note", "guess", "call",
+    "report", "joke",
 ];
 
 /// What is looked for by these, is asked for as a place.
 const PLACES: [&str; 6] = ["directory", "file", "files", "folder", "module", "place"];
 
+/// What is found by these words is no place: "find out why", "find an example".
+const FOUND_OTHERWISE: [&str; 9] = ["a", "an", "how", "if", "me", "out", "what", "whether", "why"];
+
 /// What is asked for by its name, and how languages begin to define it.
 const DEFINED: [(&[&str], &[&str]); 2] = [
     (&["function", "functions", "method", "methods"], &["fn", "def", "function", "func"]),
     (
-        &["class", "classes", "enum", "exception", "struct", "trait", "type"],
-        &["class", "struct", "enum", "trait", "type", "interface"],
+        &["class", "classes", "enum", "enums", "struct", "structs", "trait", "traits"],
+        &["class", "struct", "enum", "trait"],
     ),
 ];
 
@@ -261,24 +256,37 @@ impl Cues {
         }
     }
 
-    /// What the first words say of what is wanted; `None` where they may mean either. A model is wrong
-    /// about some of these, and takes time for all.
+    /// What the first words say of what is wanted; `None` where they leave a doubt, and somebody has
+    /// to be asked who takes time for it and may be wrong.
     pub(super) fn kind(&self) -> Option<Kind> {
         let (first, rest) = self.wanted().split_first()?;
+        let edits = |it: &[String]| it.iter().any(|it| EDITING.contains(&it.as_str()));
         if EDITING.contains(&first.as_str()) {
-            // "Make sure that the tests pass."
-            return (rest.first().is_none_or(|it| it != "sure")).then_some(Kind::Edit);
+            let mut objects = rest.iter().filter(|it| !["a", "an", "the"].contains(&it.as_str()));
+            let is_file = objects.next().is_some_and(|it| !NOT_EDITED.contains(&it.as_str()));
+            is_file.then_some(Kind::Edit)
+        } else if LOOKING.contains(&first.as_str()) {
+            (!edits(rest)).then_some(Kind::Question)
+        } else if ASKING.contains(&first.as_str()) {
+            let is_order = ORDERS_AS_QUESTIONS
+                .iter()
+                .any(|it| first == it[0] && rest.first().is_some_and(|second| second == it[1]));
+            // "Where it says ten, write twelve."
+            let is_place = ["where", "what", "which"].contains(&first.as_str())
+                && rest.first().is_some_and(|it| it == "it");
+            (!is_order && !is_place).then_some(Kind::Question)
+        } else {
+            None
         }
-        // "Run the tests and fix what fails."
-        let edits_then = rest.iter().any(|it| EDITING.contains(&it.as_str()));
-        let is_question = !matches!(first.as_str(), "find" | "look" | "read" | "run" | "search");
-        (ASKING.contains(&first.as_str()) && (is_question || !edits_then)).then_some(Kind::Question)
     }
 
     /// Whether the answer is a place in the code: "where", "which file", "find".
     pub(super) fn ask_where(&self) -> bool {
         match self.wanted() {
-            [first, ..] if ["where", "find", "locate"].contains(&first.as_str()) => true,
+            [first, ..] if first == "where" => true,
+            [first, second, ..] if ["find", "locate"].contains(&first.as_str()) => {
+                !FOUND_OTHERWISE.contains(&second.as_str())
+            }
             [first, second, ..] if ["which", "what"].contains(&first.as_str()) => {
                 PLACES.contains(&second.as_str())
             }
@@ -292,10 +300,8 @@ impl Cues {
     /// How the definition begins whose name is the answer: "which function".
     pub(super) fn ask_name(&self) -> Option<&'static [&'static str]> {
         let [first, second, ..] = self.wanted() else { return None };
-        if !["which", "what"].contains(&first.as_str()) {
-            return None;
-        }
-        DEFINED.iter().find(|it| it.0.contains(&second.as_str())).map(|it| it.1)
+        let named = || DEFINED.iter().find(|it| it.0.contains(&second.as_str()));
+        if first == "which" { named().map(|it| it.1) } else { None }
     }
 
     fn wanted(&self) -> &[String] {
@@ -342,39 +348,73 @@ mod tests {
 
     #[test]
     fn first_words_say_what_is_wanted() {
-        for (request, kind) in [
-            ("Sort the list from Z to A.", Some(Kind::Edit)),
-            ("could you please rename it", Some(Kind::Edit)),
-            ("Which file sets the limit?", Some(Kind::Question)),
-            ("Can you find the parser?", Some(Kind::Question)),
-            ("What does this commit add?", Some(Kind::Question)),
-            ("How do I change the limit?", Some(Kind::Question)),
-            ("Run the tests and fix what fails.", None),
-            ("make sure that the tests pass", None),
-            ("Good morning.", None),
-            ("okay, please", None),
-            ("", None),
+        let kinds =
+            |requests: &[&str]| requests.iter().map(|it| Cues::of(it).kind()).collect::<Vec<_>>();
+        let edits = [
+            "Sort the entries by date.",
+            "could you please rename it",
+            "Make the banner green",
+            "raise it to six",
+            "Write the header in capitals.",
+        ];
+        assert_eq!(kinds(&edits), [Some(Kind::Edit); 5]);
+        let questions = [
+            "Which file sets the limit?",
+            "Can you find the parser?",
+            "What does this commit add?",
+            "How do I change the limit?",
+            "Is it sorted?",
+            "Why does the build fail?",
+        ];
+        assert_eq!(kinds(&questions), [Some(Kind::Question); 6]);
+        for doubt in [
+            "Run the tests and fix what fails.",
+            "Tell me what fails and remove it.",
+            "make sure that the tests pass",
+            "Make a list of the files.",
+            "Sort of.",
+            "Move on.",
+            "Change of plans.",
+            "Double-check that the tests pass.",
+            "Update me on the tests",
+            "Correct, thanks.",
+            "Can you do the same for kelvin?",
+            "Do it again.",
+            "Have it return five.",
+            "When the list is empty, return zero.",
+            "Where it says ten, write twelve.",
+            "How about renaming it?",
+            "Why don't you add a test?",
+            "What if you remove it?",
+            "Good morning.",
+            "okay, please",
+            "sort",
+            "",
         ] {
-            assert_eq!(Cues::of(request).kind(), kind, "{request}");
+            assert_eq!(Cues::of(doubt).kind(), None, "{doubt}");
         }
     }
 
     #[test]
     fn some_answers_are_places() {
         for (request, is_place) in [
-            ("Where do we sort the list?", true),
-            ("Please find everything that calls convert.", true),
-            ("Which files use the mean?", true),
+            ("Where is the parser?", true),
+            ("Please find the parser.", true),
+            ("Which files are tests?", true),
             ("In which module is the parser?", true),
-            ("Which function sorts the list?", false),
+            ("Which function parses?", false),
+            ("Find out why it fails.", false),
+            ("Find an example.", false),
             ("In a moment.", false),
             ("which", false),
         ] {
             assert_eq!(Cues::of(request).ask_where(), is_place, "{request}");
         }
-        let begins = Cues::of("Which function sorts the list?").ask_name();
+        let begins = Cues::of("Which function parses?").ask_name();
         assert!(begins.is_some_and(|it| it.contains(&"def")), "{begins:?}");
-        assert_eq!(Cues::of("What is a function?").ask_name(), None);
+        for other in ["What function do you mean?", "Which type does it return?", "Which"] {
+            assert_eq!(Cues::of(other).ask_name(), None, "{other}");
+        }
     }
 
     #[test]

@@ -215,15 +215,7 @@ impl<'m> Engine<'m> {
         is_other: impl Fn(&[u8]) -> bool,
     ) -> Option<((LlamaToken, Vec<u8>), f32)> {
         let likelihoods = self.context.get_logits_ith(self.batch.n_tokens() - 1);
-        let mut first: Vec<(usize, f32)> = Vec::with_capacity(BESIDE + 1);
-        for (at, likelihood) in likelihoods.iter().copied().enumerate() {
-            if first.len() == BESIDE && first.last().is_some_and(|it| likelihood <= it.1) {
-                continue;
-            }
-            let place = first.partition_point(|it| likelihood < it.1);
-            first.insert(place, (at, likelihood));
-            first.truncate(BESIDE);
-        }
+        let first = likeliest(likelihoods);
         let best = first.first()?.1;
         first.into_iter().find_map(|(at, likelihood)| {
             let token = LlamaToken::new(i32::try_from(at).ok()?);
@@ -264,6 +256,20 @@ impl<'m> Engine<'m> {
     }
 }
 
+/// The likeliest few, most likely first.
+fn likeliest(likelihoods: &[f32]) -> Vec<(usize, f32)> {
+    let mut first: Vec<(usize, f32)> = Vec::with_capacity(BESIDE + 1);
+    for (at, likelihood) in likelihoods.iter().copied().enumerate() {
+        if first.len() == BESIDE && first.last().is_some_and(|it| likelihood <= it.1) {
+            continue;
+        }
+        let place = first.partition_point(|it| likelihood <= it.1);
+        first.insert(place, (at, likelihood));
+        first.truncate(BESIDE);
+    }
+    first
+}
+
 pub(super) enum Choice {
     Token(LlamaToken, Vec<u8>),
     End,
@@ -281,4 +287,20 @@ fn tokens_of(tokens: &[LlamaToken]) -> Vec<i32> {
 
 fn failed(error: impl ToString) -> EngineError {
     EngineError::Failed(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_likeliest_are_the_first() {
+        let likelihoods: Vec<f32> = (0..20).map(|it| ((it * 7) % 20) as f32).collect();
+        let first = likeliest(&likelihoods);
+        let best: Vec<f32> = first.iter().map(|it| it.1).collect();
+        assert_eq!(best, [19.0, 18.0, 17.0, 16.0, 15.0, 14.0, 13.0, 12.0]);
+        assert!(first.iter().all(|(at, likelihood)| likelihoods[*at] == *likelihood));
+        assert_eq!(likeliest(&[1.0, f32::NEG_INFINITY]).len(), 2);
+        assert_eq!(likeliest(&[]), []);
+    }
 }

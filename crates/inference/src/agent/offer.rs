@@ -3,7 +3,7 @@
 //! A small, greedy model has habits that cost whole turns, and all are cured by not offering:
 //!
 //! * It edits files to answer a question, and says that it has edited what it has not touched.
-//!   Whether an edit is wanted, it knows ([`Kind`]): so it is asked first. A question gets no
+//!   Whether an edit is wanted, the words say or it knows ([`Kind`]): so it is asked first. A question gets no
 //!   tool that writes; for an edit it looks once, then reads files, and then writes one or
 //!   gives it up, and is told then that nothing was changed.
 //! * It repeats a call whose result did not help it, until somebody stops it. What was asked
@@ -25,7 +25,7 @@ use serde_json::Value;
 
 use super::cues::{self, Cues};
 
-/// What the user's last words are, as the model itself says before its first reply to them.
+/// What the user's last words are: by themselves, or as the model itself says before its first reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Files stay as they are; also for greetings and tests that are to be run.
@@ -123,7 +123,7 @@ impl Edits {
 /// How the first line of an edit's result ends that was made (`write_file`, `replace_lines`).
 const IS_CHANGED: &str = " is changed:";
 
-/// What a grammar leaves out.
+/// What a grammar leaves out, and what it fixes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Withheld {
     tools: BTreeSet<String>,
@@ -322,21 +322,51 @@ fn places(request: &ModelRequest) -> Vec<String> {
     files.into_iter().flatten().filter(is_named).cloned().collect()
 }
 
-/// The names that are defined with one of these words.
+/// The names that are defined with one of these words, at the beginning of a line.
 fn defined(request: &ModelRequest, keywords: &[&str]) -> Vec<String> {
-    let is_name = |it: &&str| it.starts_with(|it: char| it.is_alphabetic() || it == '_');
     let mut names: Vec<String> = Vec::new();
-    for line in results_of_turn(request).flat_map(str::lines) {
-        let words = line.split(|it: char| !(it.is_alphanumeric() || it == '_'));
-        let mut words = words.filter(|it| !it.is_empty()).skip_while(|it| !keywords.contains(it));
-        if let Some(name) = words.nth(1).filter(is_name).map(str::to_owned)
-            && !names.contains(&name)
-            && names.len() < MOST_NAMES
-        {
-            names.push(name);
+    for name in
+        results_of_turn(request).flat_map(str::lines).filter_map(|it| defined_in(it, keywords))
+    {
+        if !names.iter().any(|it| it == name) && names.len() < MOST_NAMES {
+            names.push(name.to_owned());
         }
     }
     names
+}
+
+fn defined_in<'l>(line: &'l str, keywords: &[&str]) -> Option<&'l str> {
+    const BEFORE: [&str; 9] = [
+        "abstract",
+        "async",
+        "const",
+        "default",
+        "export",
+        "pub",
+        "pub(crate)",
+        "static",
+        "unsafe",
+    ];
+    let is_part = |it: char| it.is_alphanumeric() || it == '_';
+    // As it is shown: with its number, maybe with its file.
+    let code = line.split_once(": ").map_or(line, |it| it.1).trim_start();
+    let mut rest = code;
+    loop {
+        let (word, after) = rest.split_once(' ')?;
+        rest = after.trim_start();
+        if keywords.contains(&word) {
+            break;
+        }
+        if !BEFORE.contains(&word) {
+            return None;
+        }
+    }
+    // Go's receiver.
+    if let Some((_, after)) = rest.strip_prefix('(').and_then(|it| it.split_once(')')) {
+        rest = after.trim_start();
+    }
+    let end = rest.find(|it| !is_part(it)).unwrap_or(rest.len());
+    Some(&rest[..end]).filter(|it| it.starts_with(|it: char| it.is_alphabetic() || it == '_'))
 }
 
 /// What tools gave since the user's last words.

@@ -483,9 +483,16 @@ fn who_asks_for_a_place_or_a_name_is_told_one_that_was_found() {
         ["`src/a.rs`.", "In `src/a.rs`, twice.", "No."]
     );
     assert_eq!(answers("Which function sorts?", found), ["`sorted`.", "No."]);
+    for begins in
+        ["def sorted(self):", "export async function sorted() {", "func (s *Store) sorted() int {"]
+    {
+        assert_eq!(answers("Which function sorts?", begins), ["`sorted`.", "No."], "{begins}");
+    }
+    assert_eq!(answers("Which function sorts?", "1: // This function sorted them.").len(), 6);
     assert_eq!(answers("Which class sorts?", found).len(), 6);
     assert_eq!(answers("Where do we sort?", "Nothing was found.").len(), 6);
     assert_eq!(answers("How do we sort?", found).len(), 6);
+    assert_eq!(answers("Sort where it is not.", found).len(), 6);
 }
 
 const WRITE: &str = "{\"name\": \"write_file\", \"arguments\": {\"path\": \"src/a.rs\"}}\n```\n```";

@@ -158,8 +158,8 @@ impl Worker<'_> {
         let cached = known.unwrap_or(cached);
 
         let mut output = 0;
-        let mut copying = Copying::new(request);
         for rewrite in 0.. {
+            let mut copying = Copying::new(request);
             let grammar = grammar(request, &withheld)?;
             let mut answer = Answer::default();
             let written = self.write(
@@ -274,8 +274,13 @@ impl Worker<'_> {
             };
             let (token, bytes) = match choice {
                 Choice::Token(token, bytes) => (token, bytes),
+                Choice::End if cut => break,
                 Choice::End => {
-                    let Some(place) = copying.turn_back(&written).filter(|_| !cut) else { break };
+                    let position = self.engine.position();
+                    let room = (CONTEXT as usize - CLOSING).saturating_sub(position);
+                    let room = room.min(MAX_OUTPUT.saturating_sub(*output));
+                    let back = copying.turn_back(&written, position, room);
+                    let Some(place) = back else { break };
                     self.engine.rewind(place.position)?;
                     written.truncate(place.written);
                     matcher = Matcher::new(grammar);

@@ -8,7 +8,7 @@ use workspace::{Found, Match, Query, Root, SearchLimits};
 use super::{Tool, reading};
 use crate::arguments::{Arguments, BadArguments};
 use crate::running::RunningTool;
-use crate::source::{SOURCE_LIMIT, Sources};
+use crate::source::{SOURCE_LIMIT, Sources, Surroundings};
 use crate::text::clip_line;
 use crate::toolbox::{Job, Style};
 
@@ -19,6 +19,9 @@ const NEAREST: usize = 8;
 
 /// The first matches are shown in what is around them, where these are few or the best of many.
 const FEW: usize = 4;
+
+/// All of them together: some ten seconds of reading for the bundled model.
+const SURROUNDINGS_BYTES: usize = 2400;
 
 fn spec(style: Style, _facts: &RepositoryFacts) -> Option<ToolSpec> {
     let (description, text, max_chars) = match style {
@@ -143,18 +146,28 @@ fn list(found: &Found, longest: usize, sources: Option<&Sources<'_>>) -> String 
         return found.matches.iter().map(|it| bare(it, longest)).collect();
     };
     let mut told = String::new();
-    let (first, rest) = found.matches.split_at(FEW.min(found.matches.len()));
-    let surroundings = sources.surroundings(first);
-    for around in &surroundings {
-        told.push_str(&format!("{}:\n", around.path));
-        for (number, line) in &around.lines {
-            told.push_str(format!("{number}: {}", clip_line(line, longest)).trim_end());
-            told.push('\n');
+    let first = &found.matches[..FEW.min(found.matches.len())];
+    let mut shown: Vec<Surroundings> = Vec::new();
+    for around in sources.surroundings(first) {
+        let text = whole(&around, longest);
+        if SURROUNDINGS_BYTES < told.len() + text.len() {
+            break;
         }
+        told.push_str(&text);
+        shown.push(around);
     }
-    let is_shown = |it: &&Match| !surroundings.iter().any(|around| around.holds(it));
-    rest.iter().filter(is_shown).for_each(|it| told.push_str(&bare(it, longest)));
+    // Also of the first, where there was no room, or the file could not be read again.
+    let is_shown = |it: &&Match| shown.iter().any(|around| around.holds(it));
+    let rest = found.matches.iter().filter(|it| !is_shown(it));
+    rest.for_each(|it| told.push_str(&bare(it, longest)));
     told
+}
+
+fn whole(around: &Surroundings, longest: usize) -> String {
+    let lines = around.lines.iter().map(|(number, line)| {
+        format!("{}\n", clip_line(&format!("{number}: {line}"), longest).trim_end())
+    });
+    format!("{}:\n{}", around.path, lines.collect::<String>())
 }
 
 fn bare(found: &Match, longest: usize) -> String {

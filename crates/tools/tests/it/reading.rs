@@ -96,3 +96,14 @@ async fn large_repositories_are_summed_up() {
     let found = told(&context, "search", r#"{"question":"needle"}"#).await;
     assert!(found.starts_with("\"needle\" is on more than 15 lines; the first are:\n"), "{found}");
 }
+
+/// Nothing that was found is lost because it cannot be shown with what is around it.
+#[tokio::test]
+async fn what_has_no_surroundings_is_told_all_the_same() {
+    let directory = directory(&[("long.py", &format!("needle({}", "1,\n".repeat(4000)))]);
+    std::fs::write(directory.path().join("latin.py"), b"needle = 'caf\xe9'\n").unwrap();
+    let context = context(directory.path(), Style::Typed);
+    let found = told(&context, "search", r#"{"question":"needle"}"#).await;
+    assert!(found.contains("latin.py:1: needle = 'caf"), "{found}");
+    assert!(found.contains("long.py:\n1: needle(1,\n2: 1,\n") && found.len() < 2_600, "{found}");
+}

@@ -137,7 +137,7 @@ fn definitions_and_small_words_are_found_where_they_are_asked_for() {
         let found = nearest(&root, text, limits, &patience());
         found.matches.first().map(|it| format!("{}:{}", it.path, it.line))
     };
-    assert_eq!(first("What are the fields of a reading?").as_deref(), Some("src/reading.rs:5"));
+    assert_eq!(first("which fields does a reading have").as_deref(), Some("src/reading.rs:5"));
     assert_eq!(first("what does find do").as_deref(), Some("src/shop.py:1"));
-    assert_eq!(first("lower the fee to twenty cents").as_deref(), Some("src/shop.py:5"));
+    assert_eq!(first("the fee becomes twenty cents").as_deref(), Some("src/shop.py:5"));
 }
