@@ -5,6 +5,7 @@ mod args;
 mod demo;
 mod exec;
 mod failure;
+mod memory;
 mod models;
 mod own_voice;
 mod processes;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Command::ModelHost { args } => return processes::model_host(args),
         Command::Face(face) => face,
     };
+    memory::give_back();
     match run(command) {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(failure) => {
