@@ -125,18 +125,21 @@ const LAST_OF_QUESTIONS: [&str; 12] =
 const QUESTION_WORDS: [&str; 9] =
     ["as", "how", "that", "what", "where", "which", "who", "whom", "why"];
 
+/// How recognisers write down that they heard no end.
+const OPEN_ENDS: [&str; 3] = [",", "...", "…"];
+
 /// Whether an utterance cannot be over by its words: "rename the".
 pub fn leads_on(utterance: &str) -> bool {
-    // "Option A" is over.
-    let Some("A") = words(utterance).last() else {
-        let lower = utterance.to_lowercase();
-        let asks =
-            lower.trim_end().ends_with('?') || words(&lower).any(|it| QUESTION_WORDS.contains(&it));
-        return words(&lower).last().is_some_and(|last| {
-            NEVER_LAST.contains(&last) || (!asks && LAST_OF_QUESTIONS.contains(&last))
-        });
+    let lower = utterance.trim_end().to_lowercase();
+    let last = match (words(utterance).last(), words(&lower).last()) {
+        // "Option A" is over.
+        (None | Some("A"), _) | (_, None) => return false,
+        (Some(_), Some(last)) => last,
     };
-    false
+    let asks = lower.ends_with('?') || words(&lower).any(|it| QUESTION_WORDS.contains(&it));
+    OPEN_ENDS.iter().any(|it| lower.ends_with(it))
+        || NEVER_LAST.contains(&last)
+        || (!asks && LAST_OF_QUESTIONS.contains(&last))
 }
 
 fn words(lower: &str) -> impl Iterator<Item = &str> {
@@ -238,6 +241,8 @@ mod tests {
             "um",
             "A function called.",
             "Fix it and…",
+            "When the list is empty,",
+            "Which of the tests...",
         ] {
             assert!(leads_on(unfinished), "{unfinished}");
         }
