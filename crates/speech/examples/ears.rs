@@ -43,9 +43,6 @@ struct Request {
     /// Words that are likely to be heard, as a client may name them.
     #[serde(default)]
     vocabulary: String,
-    /// Only when turns are taken, which is much quicker.
-    #[serde(default)]
-    without_words: bool,
 }
 
 #[derive(Deserialize)]
@@ -130,7 +127,6 @@ impl Ears {
 /// A session as `duet talk` opens it, except that nobody answers.
 struct Conversation<'e> {
     ears: &'e Ears,
-    without_words: bool,
     pipeline: Pipeline,
     turns: Vec<Turn>,
     heard: usize,
@@ -151,8 +147,7 @@ impl<'e> Conversation<'e> {
             *silence = protocol::OWN_SILENCE;
         }
         let pipeline = Pipeline::new(settings, "ears");
-        let without_words = request.without_words;
-        Ok(Self { ears, without_words, pipeline, turns: Vec::new(), heard: 0, asked: Vec::new() })
+        Ok(Self { ears, pipeline, turns: Vec::new(), heard: 0, asked: Vec::new() })
     }
 
     fn listen(mut self, sound: &[i16]) -> anyhow::Result<Vec<Turn>> {
@@ -200,11 +195,6 @@ impl<'e> Conversation<'e> {
                 self.asked.push(probability);
                 Ok(JobNews::EndOfTurn { probability })
             }
-            Job::Transcribe { .. } if self.without_words => Ok(JobNews::Transcript {
-                text: String::new(),
-                log_probability: 0.0,
-                no_speech: 0.0,
-            }),
             Job::Transcribe { pcm, language, vocabulary } => {
                 let language = language.unwrap_or_else(|| "en".to_owned());
                 let options = AsrOptions { language, vocabulary };

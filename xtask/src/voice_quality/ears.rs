@@ -253,7 +253,7 @@ pub(super) fn turns(arguments: &Arguments) -> anyhow::Result<()> {
 
 impl Turns {
     fn hear(&mut self, ears: &mut Ears, clip: &Clip, place: Place) -> anyhow::Result<Value> {
-        let whole = ears.hear(clip, &json!({ "without_words": true }))?;
+        let whole = ears.hear(clip, &json!({}))?;
         // An utterance of several sentences may rightly be several turns: the last one counts.
         let wait = whole.turns.last().map(|it| it.taken_ms.saturating_sub(whole.sound_ends_ms));
         let taken = wait.is_some_and(|it| it <= SOON_MS);
@@ -273,7 +273,7 @@ impl Turns {
         let unfinished = !taken(&left, left.sound_ends_ms + SOON_MS);
         self.unfinished.0 += usize::from(unfinished);
         self.unfinished.1 += 1;
-        let pause = json!({ "without_words": true, "pause": { "at_ms": cut, "ms": PAUSE_MS } });
+        let pause = json!({ "pause": { "at_ms": cut, "ms": PAUSE_MS } });
         let paused = ears.hear(clip, &pause)?;
         let cut_off = taken(&paused, cut + PAUSE_MS + NOTICED_MS);
         self.cut_off.0 += usize::from(cut_off);
